@@ -1,2 +1,21 @@
-//! placeholder
+//! Settles which order of frees breaks a multi-device runtime.
+//!
+//! `freeorder` models tt-metal's buffer lifecycle as a seeded, deterministic discrete-event
+//! simulation.
+
+pub mod allocator;
+pub mod choice;
+pub mod event;
+pub mod fix;
+pub mod journal;
+pub mod mark;
+pub mod message;
+pub mod op;
+pub mod oracle;
+pub mod runtime;
+pub mod scenario;
+pub mod server;
+pub mod suggest;
 pub mod units;
+pub mod violation;
+pub mod world;

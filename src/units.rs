@@ -68,6 +68,146 @@ impl fmt::Display for DeviceId {
     }
 }
 
+/// A set of device numbers, 0 to 63: the chips that one message, buffer or mesh touches.
+///
+/// A mesh allocates in lock step, so nearly every fact holds for a whole set of chips at once.
+///
+/// ```
+/// use freeorder::units::{DeviceId, Lanes};
+/// let mesh = Lanes::first(8);
+/// assert_eq!(mesh.count(), 8);
+/// assert!(mesh.contains(DeviceId(7)));
+/// assert_eq!(mesh.minus(Lanes::first(7)), Lanes::one(DeviceId(7)));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lanes(pub u64);
+
+impl Lanes {
+    /// How many device numbers a set can hold.
+    pub const CAPACITY: usize = 64;
+    /// No device.
+    pub const NONE: Self = Self(0);
+
+    /// The devices 0 to `count - 1`; a count above 64 means all 64.
+    #[must_use]
+    #[inline]
+    pub fn first(count: usize) -> Self {
+        if count >= Self::CAPACITY { Self(u64::MAX) } else { Self((1 << count) - 1) }
+    }
+
+    /// One device.
+    ///
+    /// # Panics
+    /// If the number is 64 or more.
+    #[must_use]
+    #[inline]
+    pub fn one(device: DeviceId) -> Self {
+        assert!(usize::from(device.0) < Self::CAPACITY, "device numbers stop at 63");
+        Self(1 << device.0)
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many devices the set holds.
+    #[must_use]
+    #[inline]
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Whether the device is in the set.
+    #[must_use]
+    #[inline]
+    pub fn contains(self, device: DeviceId) -> bool {
+        self.0 >> device.0 & 1 == 1
+    }
+
+    /// The devices in both sets.
+    #[must_use]
+    #[inline]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The devices in either set.
+    #[must_use]
+    #[inline]
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The devices of this set that are not in the other.
+    #[must_use]
+    #[inline]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The devices, lowest number first.
+    #[inline]
+    pub fn iter(self) -> impl Iterator<Item = DeviceId> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            if rest == 0 {
+                return None;
+            }
+            let lowest = rest.trailing_zeros() as u8;
+            rest &= rest - 1;
+            Some(DeviceId(lowest))
+        })
+    }
+}
+
+impl fmt::Display for Lanes {
+    /// Prints ranges: `0-3,6`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        let mut separator = "";
+        while rest != 0 {
+            let start = rest.trailing_zeros();
+            let length = (rest >> start).trailing_ones();
+            let end = start + length - 1;
+            match length {
+                1 => write!(f, "{separator}{start}")?,
+                _ => write!(f, "{separator}{start}-{end}")?,
+            }
+            separator = ",";
+            rest = rest.checked_shr(end + 1).map_or(0, |high| high << (end + 1));
+        }
+        Ok(())
+    }
+}
+
+/// Rows and columns of a mesh.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct MeshShape {
+    /// Chips in a column.
+    pub rows: u8,
+    /// Chips in a row.
+    pub columns: u8,
+}
+
+impl MeshShape {
+    /// Chips in the mesh.
+    #[must_use]
+    pub fn chip_count(self) -> usize {
+        usize::from(self.rows) * usize::from(self.columns)
+    }
+}
+
+impl fmt::Display for MeshShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.rows, self.columns)
+    }
+}
+
 /// What a buffer is for, with the integer codes of tt-metal's `BufferType`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -1,0 +1,412 @@
+//! Everything that happened, in past participles: the only thing an oracle ever sees.
+
+use std::fmt;
+
+use crate::mark::Mark;
+use crate::message::{AllocMessage, ObjectRef, Role, UniqueId};
+use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
+
+/// Virtual time: the number of steps taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tick(pub u64);
+
+/// One allocator of the model: a mesh's, or a physical device's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AllocatorId(pub u32);
+
+/// `AllocationStatus`, tt-metal.md A2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum AllocationStatus {
+    /// Before the allocator has answered.
+    #[default]
+    AllocationRequested,
+    /// With an address.
+    Allocated,
+    /// After it; the address stays readable.
+    Deallocated,
+}
+
+impl fmt::Display for AllocationStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllocationRequested => "ALLOCATION_REQUESTED",
+            Self::Allocated => "ALLOCATED",
+            Self::Deallocated => "DEALLOCATED",
+        })
+    }
+}
+
+/// What an allocator reports after each call: what the `lowest` and `free-list` oracles compare
+/// with what they counted themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllocatorState {
+    /// Bytes allocated in the region of the buffer type, in one bank.
+    pub allocated: Bytes,
+    /// The lowest occupied address of the region.
+    pub lowest: Option<DeviceAddr>,
+}
+
+/// The region of one allocator that a block lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Which allocator.
+    pub allocator: AllocatorId,
+    /// Which memory.
+    pub buffer_type: BufferType,
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "allocator={} {}", self.allocator.0, self.buffer_type)
+    }
+}
+
+/// The extent of a region, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionBounds {
+    /// Its first address.
+    pub start: DeviceAddr,
+    /// The address after its last byte.
+    pub end: DeviceAddr,
+    /// What addresses and sizes in it are multiples of, relative to its start.
+    pub alignment: Bytes,
+}
+
+/// A block of a region's block table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableBlock {
+    /// Its first address.
+    pub address: DeviceAddr,
+    /// Its size.
+    pub size: Bytes,
+    /// Whether it is allocated.
+    pub allocated: bool,
+}
+
+/// The part of a buffer that changed its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// An owning buffer: a MeshBuffer's backing buffer, or a buffer of one device.
+    Owner,
+    /// Buffers that own nothing, on these devices: device-locals, aliases, views.
+    NonOwners(Lanes),
+}
+
+/// Which of the two published guards swallowed a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// The one in `mark_as_deallocated`.
+    Mark,
+    /// The one in `deallocate_impl`.
+    Dealloc,
+}
+
+/// What a raw pointer pointed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawPointer {
+    /// `allocator_` of a buffer.
+    Allocator,
+    /// `Buffer*` in `allocated_buffers_`.
+    RegisteredBuffer,
+    /// `IDevice*` in a program's `cb_devices_`.
+    ProgramDevice,
+}
+
+impl fmt::Display for RawPointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allocator => "the allocator of a buffer",
+            Self::RegisteredBuffer => "a buffer in allocated_buffers_",
+            Self::ProgramDevice => "the device of a program's circular buffers",
+        })
+    }
+}
+
+/// Something that happened.
+///
+/// Facts about a lock-step mesh carry the whole set of chips they hold for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields are named for what they are; the variants say the rest")]
+pub enum Event<'a> {
+    /// A mesh device was opened, or cut from another, and got an id and an allocator.
+    MeshOpened { mesh_id: u32, devices: Lanes, allocator: AllocatorId },
+    /// A region of an allocator came to be.
+    RegionOpened { region: Region, devices: Lanes, bounds: RegionBounds },
+    /// `MeshDevice::close` ran; `live` buffers were still registered with its allocator.
+    MeshClosed { mesh_id: u32, live: u32 },
+    /// The last reference to a mesh went.
+    MeshDestroyed { mesh_id: u32 },
+    /// A MeshBuffer or Buffer object was made.
+    BufferCreated { object: ObjectRef, owner: UniqueId, owns_data: bool, devices: Lanes },
+    /// The object was destroyed; `released_by` let go last.
+    BufferDestroyed {
+        object: ObjectRef,
+        released_by: Role,
+        /// Whether the `allocated_buffers_` of a living allocator still points to it.
+        registered: bool,
+    },
+    /// A buffer changed its status.
+    StatusChanged {
+        object: ObjectRef,
+        part: Part,
+        from: AllocationStatus,
+        to: AllocationStatus,
+        region: Region,
+        address: DeviceAddr,
+        /// Whether the allocator that holds the owner's block still exists.
+        allocator_alive: bool,
+    },
+    /// The allocator gave out a block: `bytes` in each bank, `size` on each device.
+    AddressTaken {
+        region: Region,
+        object: ObjectRef,
+        address: DeviceAddr,
+        bytes: Bytes,
+        size: Bytes,
+        after: AllocatorState,
+    },
+    /// A block went back; `found` is its size, or none if the address was unknown.
+    AddressReturned {
+        region: Region,
+        by: ObjectRef,
+        address: DeviceAddr,
+        found: Option<Bytes>,
+        after: AllocatorState,
+    },
+    /// The allocator refused.
+    AllocationFailed { region: Region, object: ObjectRef, after: AllocatorState },
+    /// The allocator forgot every block of a region (`clear`, or a bulk release).
+    RegionCleared { region: Region, after: AllocatorState },
+    /// The allocator was destroyed with its device.
+    AllocatorDestroyed { allocator: AllocatorId },
+    /// `allocated_buffers_` gained a buffer.
+    Registered { allocator: AllocatorId, object: ObjectRef },
+    /// `allocated_buffers_` lost a buffer.
+    Unregistered { allocator: AllocatorId, object: ObjectRef },
+    /// A guard returned early: the call would have done nothing anyway, or would have repeated.
+    Swallowed { object: ObjectRef, devices: Lanes, guard: Guard },
+    /// The client sent a message.
+    Sent(AllocMessage),
+    /// The client lost a message in a full socket.
+    Lost(AllocMessage),
+    /// The server read a message. FREEs for `missed` hit no entry.
+    Answered { message: AllocMessage, missed: Lanes },
+    /// A program was built, with this runtime id and circular buffers up to `region_end`.
+    ProgramBuilt { program: u32, mesh_id: u32, region_end: DeviceAddr },
+    /// A program was found in the cache.
+    CacheHit { program: u32 },
+    /// The cache of a mesh was emptied.
+    CacheCleared { mesh_id: u32, entries: u32 },
+    /// A program passed validation and was dispatched.
+    ProgramRan { program: u32, mesh_id: u32 },
+    /// A program failed validation: circular buffers up to `region_end` reach the L1 buffer at
+    /// `lowest`.
+    ProgramClashed { program: u32, region: Region, lowest: DeviceAddr, region_end: DeviceAddr },
+    /// A program was destroyed.
+    ProgramDestroyed { program: u32 },
+    /// Memory was read through a buffer. `owner` is who held it when the address was bound.
+    MemoryAccessed {
+        region: Region,
+        by: ObjectRef,
+        owner: UniqueId,
+        address: DeviceAddr,
+        size: Bytes,
+        /// False if the address was bound in an earlier call and not patched in this one.
+        fresh: bool,
+    },
+    /// A raw pointer was followed.
+    RawPointerUsed { pointer: RawPointer, alive: bool, object: ObjectRef },
+    /// An operation was refused with this text.
+    Refused { text: &'a str },
+    /// A NO_DISPATCH capture began or ended.
+    CaptureSwitched { on: bool },
+    /// The client was switched on or off.
+    TrackingSwitched { on: bool },
+    /// The server forgot everything.
+    ServerRestarted,
+    /// A process died; its allocators and buffers went with it.
+    ProcessKilled { pid: u32 },
+    /// The reaper removed the entries of a dead process.
+    Reaped { pid: u32, keys: u64 },
+    /// No operation and no message is in flight; the server counts these bytes on each device.
+    Quiescent { tracked: &'a [u64] },
+    /// At a checkpoint: the block table of a region.
+    BlockTable { region: Region, blocks: &'a [TableBlock], after: AllocatorState },
+    /// At a checkpoint: an entry of the server.
+    ServerEntry { devices: Lanes, address: DeviceAddr, buffer_type: BufferType, size: Bytes },
+    /// A checkpoint is complete; the last one ends the scenario.
+    Checkpoint {
+        last: bool,
+        /// The bytes that the server counts on each device.
+        tracked: &'a [u64],
+        /// Whether the server has keys at all.
+        keyed: bool,
+    },
+    /// A rare situation was reached.
+    Reached(Mark),
+}
+
+struct Address(Option<DeviceAddr>);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+impl fmt::Display for AllocatorState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "allocated={} lowest={}", self.allocated, Address(self.lowest))
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    /// Prints the one-line form of `run --trace`, which `run --digest` hashes.
+    #[allow(clippy::too_many_lines, reason = "one arm for each event")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MeshOpened { mesh_id, devices, allocator } => {
+                write!(f, "mesh-opened id={mesh_id} devices={devices} allocator={}", allocator.0)
+            }
+            Self::RegionOpened { region, devices, bounds } => {
+                let RegionBounds { start, end, alignment } = bounds;
+                write!(f, "region-opened {region} devices={devices} [{start}, {end})")?;
+                write!(f, " align={alignment}")
+            }
+            Self::MeshClosed { mesh_id, live } => {
+                write!(f, "mesh-closed id={mesh_id} live={live}")
+            }
+            Self::MeshDestroyed { mesh_id } => write!(f, "mesh-destroyed id={mesh_id}"),
+            Self::BufferCreated { object, owner, owns_data, devices } => {
+                write!(f, "buffer-created {object} owner={owner} owns_data={owns_data}")?;
+                write!(f, " devices={devices}")
+            }
+            Self::BufferDestroyed { object, released_by, registered } => {
+                write!(f, "buffer-destroyed {object} released-by=\"{released_by}\"")?;
+                f.write_str(if *registered { " still-registered" } else { "" })
+            }
+            Self::StatusChanged { object, part, from, to, allocator_alive, .. } => {
+                write!(f, "status-changed {object} ")?;
+                match part {
+                    Part::Owner => f.write_str("owner")?,
+                    Part::NonOwners(devices) => write!(f, "non-owners={devices}")?,
+                }
+                write!(f, " {from} -> {to}")?;
+                f.write_str(if *allocator_alive { "" } else { " allocator-gone" })
+            }
+            Self::AddressTaken { region, object, address, bytes, size, after } => {
+                write!(f, "address-taken {region} {object} address={address} bytes={bytes}")?;
+                write!(f, " size={size} {after}")
+            }
+            Self::AddressReturned { region, by, address, found, after } => {
+                write!(f, "address-returned {region} {by} address={address} found=")?;
+                match found {
+                    Some(bytes) => write!(f, "{bytes} {after}"),
+                    None => write!(f, "none {after}"),
+                }
+            }
+            Self::AllocationFailed { region, object, after } => {
+                write!(f, "allocation-failed {region} {object} {after}")
+            }
+            Self::RegionCleared { region, after } => write!(f, "region-cleared {region} {after}"),
+            Self::AllocatorDestroyed { allocator } => {
+                write!(f, "allocator-destroyed allocator={}", allocator.0)
+            }
+            Self::Registered { allocator, object } => {
+                write!(f, "registered allocator={} {object}", allocator.0)
+            }
+            Self::Unregistered { allocator, object } => {
+                write!(f, "unregistered allocator={} {object}", allocator.0)
+            }
+            Self::Swallowed { object, devices, guard } => {
+                let guard = match guard {
+                    Guard::Mark => "guard-mark",
+                    Guard::Dealloc => "guard-dealloc",
+                };
+                write!(f, "swallowed {object} devices={devices} by={guard}")
+            }
+            Self::Sent(message) => write!(f, "sent {message}"),
+            Self::Lost(message) => write!(f, "lost {message}"),
+            Self::Answered { message, missed } => {
+                let AllocMessage { kind, devices, address, .. } = message;
+                write!(f, "answered {kind} device={devices} address={address}")?;
+                if missed.is_empty() { Ok(()) } else { write!(f, " unknown={missed}") }
+            }
+            Self::ProgramBuilt { program, mesh_id, region_end } => {
+                write!(f, "program-built {program} mesh={mesh_id} region-end={region_end}")
+            }
+            Self::CacheHit { program } => write!(f, "cache-hit {program}"),
+            Self::CacheCleared { mesh_id, entries } => {
+                write!(f, "cache-cleared mesh={mesh_id} entries={entries}")
+            }
+            Self::ProgramRan { program, mesh_id } => {
+                write!(f, "program-ran {program} mesh={mesh_id}")
+            }
+            Self::ProgramClashed { program, region, lowest, region_end } => {
+                write!(f, "program-clashed {program} {region} lowest={lowest}")?;
+                write!(f, " region-end={region_end}")
+            }
+            Self::ProgramDestroyed { program } => write!(f, "program-destroyed {program}"),
+            Self::MemoryAccessed { region, by, owner, address, size, fresh } => {
+                write!(f, "memory-accessed {region} {by} owner={owner} address={address}")?;
+                write!(f, " size={size}{}", if *fresh { "" } else { " stale" })
+            }
+            Self::RawPointerUsed { pointer, alive, object } => {
+                write!(f, "raw-pointer-used {object}: {pointer}")?;
+                f.write_str(if *alive { "" } else { ", dangling" })
+            }
+            Self::Refused { text } => write!(f, "refused {text:?}"),
+            Self::CaptureSwitched { on } => write!(f, "capture-switched on={on}"),
+            Self::TrackingSwitched { on } => write!(f, "tracking-switched on={on}"),
+            Self::ServerRestarted => f.write_str("server-restarted"),
+            Self::ProcessKilled { pid } => write!(f, "process-killed pid={pid}"),
+            Self::Reaped { pid, keys } => write!(f, "reaped pid={pid} keys={keys}"),
+            Self::Quiescent { tracked } => write!(f, "quiescent tracked={tracked:?}"),
+            Self::BlockTable { region, blocks, after } => {
+                write!(f, "block-table {region} {after}")?;
+                for TableBlock { address, size, allocated } in *blocks {
+                    write!(f, " {}{address}+{size}", if *allocated { '*' } else { '-' })?;
+                }
+                Ok(())
+            }
+            Self::ServerEntry { devices, address, buffer_type, size } => {
+                write!(f, "server-entry device={devices} {buffer_type} address={address}")?;
+                write!(f, " size={size}")
+            }
+            Self::Checkpoint { last, .. } => write!(f, "checkpoint last={last}"),
+            Self::Reached(mark) => write!(f, "reached {mark}"),
+        }
+    }
+}
+
+/// Something that watches a simulation; dispatched statically, so that not watching costs nothing.
+pub trait Observer {
+    /// Sees one event.
+    fn observe(&mut self, tick: Tick, event: &Event<'_>);
+}
+
+/// Watches nothing.
+impl Observer for () {
+    #[inline]
+    fn observe(&mut self, _: Tick, _: &Event<'_>) {}
+}
+
+/// Two observers see each event, the first one first.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    #[inline]
+    fn observe(&mut self, tick: Tick, event: &Event<'_>) {
+        self.0.observe(tick, event);
+        self.1.observe(tick, event);
+    }
+}
+
+impl<O: Observer> Observer for &mut O {
+    #[inline]
+    fn observe(&mut self, tick: Tick, event: &Event<'_>) {
+        (**self).observe(tick, event);
+    }
+}

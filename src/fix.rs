@@ -1,0 +1,598 @@
+//! The published fixes as named switches, and the baselines and presets they are combined into.
+//!
+//! A switch is read in exactly one place of the module it changes, with the claim it comes from
+//! quoted above that place. No switch implies another: contradictory sets are legal, since
+//! measuring them is the point.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::suggest;
+
+/// What tt-metal does before any switch is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Baseline {
+    /// The personal branch the documents were written on: ALLOC also for buffers created at a
+    /// given address, and `mark_as_deallocated` sends FREE if the status is ALLOCATED.
+    Fork,
+    /// The main branch: neither.
+    Upstream,
+}
+
+impl Baseline {
+    /// Both baselines.
+    pub const ALL: [Self; 2] = [Self::Fork, Self::Upstream];
+
+    /// The name used on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fork => "fork",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// One published change of behaviour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Fix {
+    /// ~Program releases `owned_buffer_pool` before the rest of the program dies. Source: document
+    /// 000, fix 1.
+    ReleasePool,
+    /// `MeshBuffer::deallocate` calls `mark_as_deallocated` on the backing buffer first. Source:
+    /// document 000, fix 2.
+    BackingFirst,
+    /// Mark_as_deallocated sends FREE only for buffers that own their memory. Source: document
+    /// 000, fix 3.
+    OwnsDataGate,
+    /// Track_allocate skips buffers whose device is a MeshDevice. Source: document 004, solution
+    /// 1.
+    MeshFilterAlloc,
+    /// Track_deallocate skips buffers whose device is a MeshDevice. Source: document 004,
+    /// solution 1.
+    MeshFilterFree,
+    /// `MeshBuffer::deallocate` marks each device-local buffer while its mesh is alive. Source:
+    /// document 004, solution 3.
+    MarkLocals,
+    /// Mark_as_deallocated returns at once if the buffer is already deallocated. Source: document
+    /// 003.
+    GuardMark,
+    /// Deallocate_impl returns at once if the buffer is already deallocated. Source: document
+    /// 001, guard 2.
+    GuardDealloc,
+    /// A non-owner sends FREE in its own deallocate or destructor; `mark_as_deallocated` sends
+    /// nothing. Source: tt-metal.md A6, variant F2.
+    NonownerFree,
+    /// Only owners report, and a MeshDevice's buffer reports once for each of its chips. Source:
+    /// tt-metal.md A6, variant U-SHM.
+    OwnerFanOut,
+    /// The buffer type joins the server's key. Source: allocation-server.md 1.7.
+    TypedKey,
+    /// The owner's `unique_id` joins the server's key. Source: tt-metal.md A1.
+    OwnerIdKey,
+    /// The bulk `deallocate_buffers` of a closing device sends FREE. Source: allocation-server.md
+    /// 5.2 #3.
+    ReportOnClose,
+    /// Close clears the program cache first. Source: allocation-server.md 5.2 #8.
+    ClearCacheOnClose,
+    /// A dying program flushes its own circular buffers, not every program's on the device.
+    /// Source: allocation-server.md 1.6.
+    CbFlushPerProgram,
+    /// L1 buffers are kept above the circular buffer region. Source: document 002, option B.
+    CbAwareL1,
+    /// A full socket blocks the sender instead of losing the message. Source: allocation-
+    /// server.md 5.2 #19.
+    BlockingSend,
+    /// The old socket is closed, and so read to its end, before a new one is opened. Source:
+    /// allocation-server.md 1.6, era B.
+    CloseBeforeReconnect,
+    /// A MeshBuffer whose mesh is gone still sends its FREE messages. Source: tt-metal.md F,
+    /// S-EXPIRED.
+    FreeWhenExpired,
+    /// Buffers whose allocation was hooked send nothing. Source: tt-metal.md F, S-NODISPATCH.
+    SilentHooked,
+    /// A submesh allocates from its parent's allocator state instead of a fresh one. Source: tt-
+    /// metal.md B5.
+    SubmeshSharesState,
+    /// An allocation below the address limit gives its block back before it throws. Source: tt-
+    /// metal.md F, S-THROWLEAK.
+    AtomicAllocation,
+    /// Clear() also forgets the lowest occupied address. Source: tt-metal.md F, S-CLEARLOW.
+    ClearResetsLowest,
+}
+
+/// One row of the table of fixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixInfo {
+    /// The switch.
+    pub fix: Fix,
+    /// Its name on the command line and in `expect` lines.
+    pub name: &'static str,
+    /// The document or section that proposes it.
+    pub source: &'static str,
+    /// The file of tt-metal (or of its allocation server) that it changes.
+    pub file: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+}
+
+/// The one table that help, README and documentation print.
+pub const FIXES: [FixInfo; 23] = [
+    FixInfo {
+        fix: Fix::ReleasePool,
+        name: "release-pool",
+        source: "document 000, fix 1",
+        file: "tt_metal/impl/program/program.cpp",
+        summary: "~Program releases owned_buffer_pool before the rest of the program dies",
+    },
+    FixInfo {
+        fix: Fix::BackingFirst,
+        name: "backing-first",
+        source: "document 000, fix 2",
+        file: "tt_metal/distributed/mesh_buffer.cpp",
+        summary: "MeshBuffer::deallocate calls mark_as_deallocated on the backing buffer first",
+    },
+    FixInfo {
+        fix: Fix::OwnsDataGate,
+        name: "owns-data-gate",
+        source: "document 000, fix 3",
+        file: "tt_metal/impl/buffers/buffer.cpp",
+        summary: "mark_as_deallocated sends FREE only for buffers that own their memory",
+    },
+    FixInfo {
+        fix: Fix::MeshFilterAlloc,
+        name: "mesh-filter-alloc",
+        source: "document 004, solution 1",
+        file: "tt_metal/graph/graph_tracking.cpp",
+        summary: "track_allocate skips buffers whose device is a MeshDevice",
+    },
+    FixInfo {
+        fix: Fix::MeshFilterFree,
+        name: "mesh-filter-free",
+        source: "document 004, solution 1",
+        file: "tt_metal/graph/graph_tracking.cpp",
+        summary: "track_deallocate skips buffers whose device is a MeshDevice",
+    },
+    FixInfo {
+        fix: Fix::MarkLocals,
+        name: "mark-locals",
+        source: "document 004, solution 3",
+        file: "tt_metal/distributed/mesh_buffer.cpp",
+        summary: "MeshBuffer::deallocate marks each device-local buffer while its mesh is alive",
+    },
+    FixInfo {
+        fix: Fix::GuardMark,
+        name: "guard-mark",
+        source: "document 003",
+        file: "tt_metal/impl/buffers/buffer.cpp",
+        summary: "mark_as_deallocated returns at once if the buffer is already deallocated",
+    },
+    FixInfo {
+        fix: Fix::GuardDealloc,
+        name: "guard-dealloc",
+        source: "document 001, guard 2",
+        file: "tt_metal/impl/buffers/buffer.cpp",
+        summary: "deallocate_impl returns at once if the buffer is already deallocated",
+    },
+    FixInfo {
+        fix: Fix::NonownerFree,
+        name: "nonowner-free",
+        source: "tt-metal.md A6, variant F2",
+        file: "tt_metal/impl/buffers/buffer.cpp",
+        summary: "a non-owner sends FREE in its own deallocate or destructor; mark_as_deallocated sends nothing",
+    },
+    FixInfo {
+        fix: Fix::OwnerFanOut,
+        name: "owner-fan-out",
+        source: "tt-metal.md A6, variant U-SHM",
+        file: "tt_metal/impl/memory_tracking/buffer_allocation_observer.cpp",
+        summary: "only owners report, and a MeshDevice's buffer reports once for each of its chips",
+    },
+    FixInfo {
+        fix: Fix::TypedKey,
+        name: "typed-key",
+        source: "allocation-server.md 1.7",
+        file: "allocation_server_poc.cpp",
+        summary: "the buffer type joins the server's key",
+    },
+    FixInfo {
+        fix: Fix::OwnerIdKey,
+        name: "owner-id-key",
+        source: "tt-metal.md A1",
+        file: "allocation_server_poc.cpp",
+        summary: "the owner's unique_id joins the server's key",
+    },
+    FixInfo {
+        fix: Fix::ReportOnClose,
+        name: "report-on-close",
+        source: "allocation-server.md 5.2 #3",
+        file: "tt_metal/impl/allocator/allocator.cpp",
+        summary: "the bulk deallocate_buffers of a closing device sends FREE",
+    },
+    FixInfo {
+        fix: Fix::ClearCacheOnClose,
+        name: "clear-cache-on-close",
+        source: "allocation-server.md 5.2 #8",
+        file: "tt_metal/distributed/mesh_device.cpp",
+        summary: "close clears the program cache first",
+    },
+    FixInfo {
+        fix: Fix::CbFlushPerProgram,
+        name: "cb-flush-per-program",
+        source: "allocation-server.md 1.6",
+        file: "tt_metal/graph/graph_tracking.cpp",
+        summary: "a dying program flushes its own circular buffers, not every program's on the device",
+    },
+    FixInfo {
+        fix: Fix::CbAwareL1,
+        name: "cb-aware-l1",
+        source: "document 002, option B",
+        file: "tt_metal/impl/allocator/allocator.cpp",
+        summary: "L1 buffers are kept above the circular buffer region",
+    },
+    FixInfo {
+        fix: Fix::BlockingSend,
+        name: "blocking-send",
+        source: "allocation-server.md 5.2 #19",
+        file: "tt_metal/impl/allocator/allocation_client.cpp",
+        summary: "a full socket blocks the sender instead of losing the message",
+    },
+    FixInfo {
+        fix: Fix::CloseBeforeReconnect,
+        name: "close-before-reconnect",
+        source: "allocation-server.md 1.6, era B",
+        file: "tt_metal/impl/allocator/allocation_client.cpp",
+        summary: "the old socket is closed, and so read to its end, before a new one is opened",
+    },
+    FixInfo {
+        fix: Fix::FreeWhenExpired,
+        name: "free-when-expired",
+        source: "tt-metal.md F, S-EXPIRED",
+        file: "tt_metal/distributed/mesh_buffer.cpp",
+        summary: "a MeshBuffer whose mesh is gone still sends its FREE messages",
+    },
+    FixInfo {
+        fix: Fix::SilentHooked,
+        name: "silent-hooked",
+        source: "tt-metal.md F, S-NODISPATCH",
+        file: "tt_metal/graph/graph_tracking.cpp",
+        summary: "buffers whose allocation was hooked send nothing",
+    },
+    FixInfo {
+        fix: Fix::SubmeshSharesState,
+        name: "submesh-shares-state",
+        source: "tt-metal.md B5",
+        file: "tt_metal/distributed/mesh_device.cpp",
+        summary: "a submesh allocates from its parent's allocator state instead of a fresh one",
+    },
+    FixInfo {
+        fix: Fix::AtomicAllocation,
+        name: "atomic-allocation",
+        source: "tt-metal.md F, S-THROWLEAK",
+        file: "tt_metal/impl/allocator/algorithms/free_list_opt.cpp",
+        summary: "an allocation below the address limit gives its block back before it throws",
+    },
+    FixInfo {
+        fix: Fix::ClearResetsLowest,
+        name: "clear-resets-lowest",
+        source: "tt-metal.md F, S-CLEARLOW",
+        file: "tt_metal/impl/allocator/algorithms/free_list_opt.cpp",
+        summary: "clear() also forgets the lowest occupied address",
+    },
+];
+
+impl Fix {
+    /// The row of the table that describes this switch.
+    #[must_use]
+    pub fn info(self) -> &'static FixInfo {
+        &FIXES[self as usize]
+    }
+
+    /// The name used on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.info().name
+    }
+}
+
+/// A baseline and the switches that are set on top of it.
+///
+/// ```
+/// use freeorder::fix::{Fix, FixSet};
+/// let fixes: FixSet = "final-mesh-filter-free".parse()?;
+/// assert!(fixes.has(Fix::MeshFilterAlloc) && !fixes.has(Fix::MeshFilterFree));
+/// assert_eq!(fixes.to_string(), "before+mesh-filter-alloc");
+/// # Ok::<(), freeorder::fix::FixSetError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FixSet {
+    baseline: Baseline,
+    switches: u32,
+}
+
+impl FixSet {
+    /// The baseline with no switch set.
+    #[must_use]
+    pub const fn none(baseline: Baseline) -> Self {
+        Self { baseline, switches: 0 }
+    }
+
+    /// The set with one more switch.
+    #[must_use]
+    pub const fn with(self, fix: Fix) -> Self {
+        Self { switches: self.switches | 1 << fix as u8, ..self }
+    }
+
+    /// The set without a switch.
+    #[must_use]
+    pub const fn without(self, fix: Fix) -> Self {
+        Self { switches: self.switches & !(1 << fix as u8), ..self }
+    }
+
+    /// Whether the switch is set.
+    #[must_use]
+    #[inline]
+    pub const fn has(self, fix: Fix) -> bool {
+        self.switches >> fix as u8 & 1 == 1
+    }
+
+    /// The baseline.
+    #[must_use]
+    #[inline]
+    pub const fn baseline(self) -> Baseline {
+        self.baseline
+    }
+
+    /// The switches that are set, in the order of the table.
+    pub fn iter(self) -> impl Iterator<Item = Fix> {
+        FIXES.iter().map(|info| info.fix).filter(move |&fix| self.has(fix))
+    }
+}
+
+impl Default for FixSet {
+    /// The preset `final`, which the last of the documents calls the final fix.
+    fn default() -> Self {
+        Preset::Final.fixes()
+    }
+}
+
+impl fmt::Display for FixSet {
+    /// Prints the nearest preset and the switches that differ from it, in a form that parses back.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bases = Baseline::ALL.into_iter().map(|base| (base.name(), Self::none(base)));
+        let presets = Preset::ALL.into_iter().map(|preset| (preset.name(), preset.fixes()));
+        let (name, base) = presets
+            .chain(bases)
+            .filter(|(_, set)| set.baseline == self.baseline)
+            .min_by_key(|(_, set)| {
+                let removed = (set.switches & !self.switches).count_ones();
+                (2 * removed + (self.switches & !set.switches).count_ones(), removed)
+            })
+            .expect("every baseline is itself a candidate");
+        f.write_str(name)?;
+        for info in &FIXES {
+            match (self.has(info.fix), base.has(info.fix)) {
+                (true, false) => write!(f, "+{}", info.name)?,
+                (false, true) => write!(f, "-{}", info.name)?,
+                (true, true) | (false, false) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a `--fixes` value was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FixSetError {
+    /// The text before the first `+` or `-switch` is no preset and no baseline.
+    #[error("unknown preset or baseline `{name}`; {hint}")]
+    UnknownBase {
+        /// What was written.
+        name: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// A switch that does not exist.
+    #[error("unknown fix `{name}`; {hint}")]
+    UnknownFix {
+        /// What was written.
+        name: String,
+        /// What would be right.
+        hint: String,
+    },
+}
+
+impl FromStr for FixSet {
+    type Err = FixSetError;
+
+    /// Reads a preset or baseline followed by `+switch` and `-switch`.
+    fn from_str(text: &str) -> Result<Self, FixSetError> {
+        let (base, mut rest) = split_base(text);
+        let mut set = named_base(base).ok_or_else(|| FixSetError::UnknownBase {
+            name: base.to_owned(),
+            hint: suggest::hint(base, base_names()),
+        })?;
+        while let Some(sign) = rest.chars().next() {
+            let info = longest_fix(&rest[1..]).ok_or_else(|| {
+                let name = rest[1..].split('+').next().unwrap_or_default().to_owned();
+                let hint = suggest::hint(&name, FIXES.iter().map(|info| info.name));
+                FixSetError::UnknownFix { name, hint }
+            })?;
+            set = if sign == '+' { set.with(info.fix) } else { set.without(info.fix) };
+            rest = &rest[1 + info.name.len()..];
+        }
+        Ok(set)
+    }
+}
+
+/// Splits off the preset or baseline: the longest known name that a `+`, a `-` or the end follows.
+fn split_base(text: &str) -> (&str, &str) {
+    base_names()
+        .filter(|name| text.starts_with(name) && ends_a_name(&text[name.len()..]))
+        .max_by_key(|name| name.len())
+        .map_or_else(
+            || text.split_at(text.find('+').unwrap_or(text.len())),
+            |name| text.split_at(name.len()),
+        )
+}
+
+fn longest_fix(text: &str) -> Option<&'static FixInfo> {
+    FIXES
+        .iter()
+        .filter(|info| text.starts_with(info.name) && ends_a_name(&text[info.name.len()..]))
+        .max_by_key(|info| info.name.len())
+}
+
+fn ends_a_name(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(['+', '-'])
+}
+
+fn base_names() -> impl Iterator<Item = &'static str> {
+    let presets = Preset::ALL.into_iter().map(Preset::name);
+    presets.chain(Baseline::ALL.into_iter().map(Baseline::name))
+}
+
+fn named_base(name: &str) -> Option<FixSet> {
+    let preset = Preset::ALL.into_iter().find(|preset| preset.name() == name);
+    let baseline = Baseline::ALL.into_iter().find(|baseline| baseline.name() == name);
+    preset.map(Preset::fixes).or(baseline.map(FixSet::none))
+}
+
+/// A combination that one of the documents, or one of the two branches, really proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Preset {
+    /// The fork before any change.
+    Original,
+    /// What the documents 000 and 003 call "before": the device-local buffers are marked.
+    Before,
+    /// Document 003.
+    Guard,
+    /// Document 001.
+    Workaround,
+    /// Documents 000 and 002.
+    ThreeFixes,
+    /// Document 004.
+    Final,
+    /// What was really committed to the fork.
+    ForkHead,
+    /// The main branch with its shared-memory counters.
+    UpstreamShm,
+}
+
+impl Preset {
+    /// Every preset, in the order of the table.
+    pub const ALL: [Self; 8] = [
+        Self::Original,
+        Self::Before,
+        Self::Guard,
+        Self::Workaround,
+        Self::ThreeFixes,
+        Self::Final,
+        Self::ForkHead,
+        Self::UpstreamShm,
+    ];
+
+    /// The name used on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Before => "before",
+            Self::Guard => "guard",
+            Self::Workaround => "workaround",
+            Self::ThreeFixes => "three-fixes",
+            Self::Final => "final",
+            Self::ForkHead => "fork-head",
+            Self::UpstreamShm => "upstream-shm",
+        }
+    }
+
+    /// Where the preset comes from.
+    #[must_use]
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Original => "tt-metal.md B3",
+            Self::Before => "documents 000 and 003, \"before\"",
+            Self::Guard => "document 003",
+            Self::Workaround => "document 001",
+            Self::ThreeFixes => "documents 000 and 002",
+            Self::Final => "document 004",
+            Self::ForkHead => "tt-metal.md A6, variant F2: what was committed",
+            Self::UpstreamShm => "tt-metal.md A6, variant U-SHM: the main branch",
+        }
+    }
+
+    /// The preset that this one starts from; none if it starts from a baseline of its own.
+    #[must_use]
+    pub fn parent(self) -> Option<Self> {
+        match self {
+            Self::Original | Self::ForkHead | Self::UpstreamShm => None,
+            Self::Before => Some(Self::Original),
+            Self::Guard | Self::ThreeFixes | Self::Final => Some(Self::Before),
+            Self::Workaround => Some(Self::Guard),
+        }
+    }
+
+    /// The switches.
+    #[must_use]
+    pub const fn fixes(self) -> FixSet {
+        let fork = FixSet::none(Baseline::Fork);
+        let before = fork.with(Fix::MarkLocals);
+        let guard = before.with(Fix::GuardMark);
+        match self {
+            Self::Original => fork,
+            Self::Before => before,
+            Self::Guard => guard,
+            Self::Workaround => guard.with(Fix::GuardDealloc),
+            Self::ThreeFixes => {
+                guard.with(Fix::ReleasePool).with(Fix::BackingFirst).with(Fix::OwnsDataGate)
+            }
+            Self::Final => before.with(Fix::MeshFilterAlloc).with(Fix::MeshFilterFree),
+            Self::ForkHead => fork
+                .with(Fix::MeshFilterAlloc)
+                .with(Fix::MeshFilterFree)
+                .with(Fix::NonownerFree)
+                .with(Fix::BlockingSend),
+            Self::UpstreamShm => FixSet::none(Baseline::Upstream).with(Fix::OwnerFanOut),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table is indexed by the switch: a row out of place would describe another fix.
+    #[test]
+    fn the_table_is_in_the_order_of_the_switches() {
+        for (index, info) in FIXES.iter().enumerate() {
+            assert_eq!(info.fix as usize, index);
+        }
+    }
+
+    /// An `expect` line prints a set and a reader pastes it back.
+    #[test]
+    fn every_printed_set_parses_back() {
+        let mut sets: Vec<FixSet> = Preset::ALL.into_iter().map(Preset::fixes).collect();
+        for preset in Preset::ALL {
+            sets.extend(FIXES.iter().map(|info| preset.fixes().with(info.fix)));
+            sets.extend(FIXES.iter().map(|info| preset.fixes().without(info.fix)));
+        }
+        for set in sets {
+            assert_eq!(set.to_string().parse::<FixSet>(), Ok(set));
+        }
+    }
+
+    /// A typing error must be answered with the nearest name, not with a wrong set.
+    #[test]
+    fn a_wrong_name_is_answered_with_the_right_one() {
+        let error = "finl".parse::<FixSet>().expect_err("no such preset");
+        assert_eq!(error.to_string(), "unknown preset or baseline `finl`; did you mean `final`?");
+        let error = "final+gaurd-mark".parse::<FixSet>().expect_err("no such fix");
+        assert_eq!(error.to_string(), "unknown fix `gaurd-mark`; did you mean `guard-mark`?");
+        assert!("final+".parse::<FixSet>().is_err());
+        assert!("three-fixes-".parse::<FixSet>().is_err());
+        assert!("".parse::<FixSet>().is_err());
+    }
+}

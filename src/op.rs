@@ -1,0 +1,485 @@
+//! What the user's program does: one [`Op`] is one line of a scenario.
+
+use std::fmt;
+
+use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident, $letter:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($letter, "{}"), self.0)
+            }
+        }
+    };
+}
+
+handle!(
+    /// A name in the user's program for a buffer: `b0`. An operation on a name that holds nothing
+    /// is a no-op, so any line of a scenario can be deleted.
+    BufferHandle, "b"
+);
+handle!(
+    /// A name in the user's program for a mesh device: `m0`.
+    MeshHandle, "m"
+);
+handle!(
+    /// A name in the user's program for a program object: `p0`.
+    ProgramHandle, "p"
+);
+handle!(
+    /// A host thread of the user's program: `t0`.
+    ThreadId, "t"
+);
+handle!(
+    /// A process of the user's program: `q0`. Its pid is 1000 + the number.
+    ProcessId, "q"
+);
+handle!(
+    /// What the program cache hashes: shapes, dtypes and memory kinds, never addresses: `k0`.
+    CacheKey, "k"
+);
+
+/// Any of the names that `drop` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Handle {
+    /// A buffer.
+    Buffer(BufferHandle),
+    /// A mesh device.
+    Mesh(MeshHandle),
+    /// A program.
+    Program(ProgramHandle),
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Buffer(name) => name.fmt(f),
+            Self::Mesh(name) => name.fmt(f),
+            Self::Program(name) => name.fmt(f),
+        }
+    }
+}
+
+/// Where a buffer is created: on a mesh, in lock step, or on one physical device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// On a mesh device: a MeshBuffer.
+    Mesh(MeshHandle),
+    /// On one physical device, with that device's own allocator: a Buffer. Prints as `d3`.
+    Device(DeviceId),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mesh(mesh) => mesh.fmt(f),
+            Self::Device(device) => write!(f, "d{device}"),
+        }
+    }
+}
+
+/// A buffer's pages: `12x2048` is twelve pages of 2048 bytes; a count of 0 is a zero-size buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pages {
+    /// How many pages.
+    pub count: u32,
+    /// The size of one page.
+    pub size: Bytes,
+}
+
+impl Pages {
+    /// The size of the buffer: all pages together.
+    #[must_use]
+    #[inline]
+    pub fn total(self) -> Bytes {
+        Bytes(u64::from(self.count) * self.size.0)
+    }
+}
+
+impl fmt::Display for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.count, self.size)
+    }
+}
+
+/// Everything a buffer is created from, besides its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BufferSpec {
+    /// Which memory.
+    pub buffer_type: BufferType,
+    /// Its pages, on each device.
+    pub pages: Pages,
+    /// Taken from the top of the region; none means the type's default (DRAM and TRACE from the
+    /// bottom, L1 and L1_SMALL from the top).
+    pub top_down: Option<bool>,
+    /// The number of shards of a sharded buffer; none means interleaved.
+    pub shards: Option<u32>,
+}
+
+impl fmt::Display for BufferSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.buffer_type {
+            BufferType::Dram => "dram",
+            BufferType::L1 => "l1",
+            BufferType::L1Small => "l1-small",
+            BufferType::Trace => "trace",
+        };
+        write!(f, "{kind} {}", self.pages)?;
+        match self.top_down {
+            Some(true) => f.write_str(" top")?,
+            Some(false) => f.write_str(" bottom")?,
+            None => {}
+        }
+        self.shards.map_or(Ok(()), |shards| write!(f, " shards {shards}"))
+    }
+}
+
+/// A rectangle of worker cores, both corners included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CoreRange {
+    /// Column and row of the first corner.
+    pub start: (u8, u8),
+    /// Column and row of the last corner.
+    pub end: (u8, u8),
+}
+
+impl CoreRange {
+    /// Whether the two rectangles share a core.
+    #[must_use]
+    pub fn intersects(self, other: Self) -> bool {
+        self.start.0 <= other.end.0
+            && other.start.0 <= self.end.0
+            && self.start.1 <= other.end.1
+            && other.start.1 <= self.end.1
+    }
+}
+
+impl fmt::Display for CoreRange {
+    /// Prints the form of scenario files: `0-0:7-7`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}:{}-{}", self.start.0, self.start.1, self.end.0, self.end.1)
+    }
+}
+
+/// Circular buffers of a program: `3x4096` is three of 4096 bytes on every core,
+/// `1x2048@0-0:3-3` one on a rectangle of cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CircularBufferSpec {
+    /// How many, in creation order.
+    pub count: u32,
+    /// The size of each.
+    pub size: Bytes,
+    /// The cores; none means all of them.
+    pub cores: Option<CoreRange>,
+}
+
+impl fmt::Display for CircularBufferSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.count, self.size)?;
+        self.cores.map_or(Ok(()), |cores| write!(f, "@{cores}"))
+    }
+}
+
+/// What one dispatch of a cached operation uses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunSpec {
+    /// The cache key.
+    pub key: CacheKey,
+    /// The mesh it runs on.
+    pub mesh: MeshHandle,
+    /// The circular buffers of its program.
+    pub circular_buffers: Vec<CircularBufferSpec>,
+    /// The kernel binary that a miss uploads to DRAM, top-down, through a temporary view.
+    pub kernel: Option<Pages>,
+    /// The buffers it reads.
+    pub reads: Vec<BufferHandle>,
+    /// The buffer it creates for its result, before the cache is looked up.
+    pub output: Option<(BufferHandle, BufferSpec)>,
+    /// On a hit, keep the addresses of the call that built the program (the class of bugs in
+    /// which `override_runtime_arguments` misses an argument).
+    pub stale: bool,
+}
+
+/// Which part of a MeshBuffer `release` lets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Piece {
+    /// The backing buffer: the last `shared_ptr` in `OwnedBufferState`.
+    Backing,
+    /// The device-local buffer of one device.
+    Local(DeviceId),
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backing => f.write_str("backing"),
+            Self::Local(device) => write!(f, "d{device}"),
+        }
+    }
+}
+
+/// Which of the client's two sockets, after a reconnect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// The socket from before the reconnect.
+    Old,
+    /// The socket in use now.
+    New,
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Old => "old",
+            Self::New => "new",
+        })
+    }
+}
+
+/// One operation of the user's program, or of the world around it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Op {
+    /// `open m0 2x4 [at 0,0]`: opens a mesh device on a rectangle of chips.
+    Open {
+        /// Its name.
+        mesh: MeshHandle,
+        /// Its shape.
+        shape: MeshShape,
+        /// Row and column of its first chip.
+        at: (u8, u8),
+    },
+    /// `submesh m1 of m0 1x2 [at 0,0]`: a mesh on some of another mesh's chips.
+    Submesh {
+        /// Its name.
+        mesh: MeshHandle,
+        /// The mesh it is cut from.
+        parent: MeshHandle,
+        /// Its shape.
+        shape: MeshShape,
+        /// Row and column, in the parent, of its first chip.
+        at: (u8, u8),
+    },
+    /// `close m0`: `MeshDevice::close`, the object staying alive.
+    Close(MeshHandle),
+    /// `alloc b0 on m0 dram 12x2048 [top|bottom] [shards 4]`: an owning buffer.
+    Alloc {
+        /// Its name.
+        buffer: BufferHandle,
+        /// Where.
+        place: Place,
+        /// What.
+        spec: BufferSpec,
+    },
+    /// `alias b1 of b0`: a buffer created at another one's address, owning nothing and keeping
+    /// nothing alive.
+    Alias {
+        /// Its name.
+        buffer: BufferHandle,
+        /// Whose address it takes.
+        of: BufferHandle,
+    },
+    /// `view b1 of b0 [1x2048]`: `Buffer::view` of the first pages; keeps the root object alive.
+    View {
+        /// Its name.
+        buffer: BufferHandle,
+        /// Its root.
+        of: BufferHandle,
+        /// How much of it; none means half of the pages, at least one.
+        pages: Option<Pages>,
+    },
+    /// `share b1 of b0`: one more user handle on the same object.
+    Share {
+        /// Its name.
+        buffer: BufferHandle,
+        /// The handle that is copied.
+        of: BufferHandle,
+    },
+    /// `deallocate b0`: the explicit call; the handle stays.
+    Deallocate(BufferHandle),
+    /// `mark b0`: a direct call of `Buffer::mark_as_deallocated`.
+    Mark(BufferHandle),
+    /// `drop b0`, `drop m0`, `drop p0`: the user's handle lets go.
+    Drop(Handle),
+    /// `cycle b0`: the handle becomes part of a reference cycle; only `gc` can let it go.
+    Cycle(BufferHandle),
+    /// `gc`: Python's collector lets go of every handle in a cycle, in handle order.
+    Gc,
+    /// `release b0 backing`, `release b0 d3`: one piece of a MeshBuffer dies on its own.
+    Release {
+        /// The MeshBuffer.
+        buffer: BufferHandle,
+        /// The piece.
+        piece: Piece,
+    },
+    /// `use b0`: a read of the buffer's memory.
+    Use(BufferHandle),
+    /// `program p0 on m0 [cbs 3x4096]`: a program object with its circular buffers.
+    Program {
+        /// Its name.
+        program: ProgramHandle,
+        /// The mesh it is for.
+        mesh: MeshHandle,
+        /// Its circular buffers.
+        circular_buffers: Vec<CircularBufferSpec>,
+    },
+    /// `share-program p1 of p0`: a second owner of the program's implementation.
+    ShareProgram {
+        /// Its name.
+        program: ProgramHandle,
+        /// The handle that is copied.
+        of: ProgramHandle,
+    },
+    /// `assign b0 to p0`: `AssignGlobalBufferToProgram`; the buffer joins `owned_buffer_pool`.
+    Assign {
+        /// The buffer.
+        buffer: BufferHandle,
+        /// The program.
+        program: ProgramHandle,
+    },
+    /// `enqueue p0 [reads b0]`: validates the program against L1 and runs it.
+    Enqueue {
+        /// The program.
+        program: ProgramHandle,
+        /// The buffers it reads.
+        reads: Vec<BufferHandle>,
+    },
+    /// `run k0 on m0 ...`: a ttnn operation, through the program cache.
+    Run(Box<RunSpec>),
+    /// `clear-cache m0`: `clear_program_cache`.
+    ClearCache(MeshHandle),
+    /// `disable-cache m0`: `disable_and_clear_program_cache`.
+    DisableCache(MeshHandle),
+    /// `enable-cache m0`.
+    EnableCache(MeshHandle),
+    /// `deallocate-all m0`: the allocator's bulk `deallocate_buffers`; the Buffer objects do not
+    /// learn of it.
+    DeallocateAll(MeshHandle),
+    /// `clear-allocator m0`: the allocator's `clear()`, which wipes its free lists.
+    ClearAllocator(MeshHandle),
+    /// `capture begin` (true) and `capture end` (false): a NO_DISPATCH graph capture, whose hook
+    /// keeps every allocation from the allocator.
+    Capture(bool),
+    /// `tracking on`, `tracking off`: whether the client reports at all.
+    Tracking(bool),
+    /// `server restart`: the server forgets everything.
+    ServerRestart,
+    /// `lose 3`: the socket is full for the next messages.
+    Lose(u32),
+    /// `stall`: the server stops reading the client's socket; messages queue up in it.
+    Stall,
+    /// `reconnect`: the client opens a new socket.
+    Reconnect,
+    /// `deliver old`, `deliver new`: the server reads one message from a queue.
+    Deliver(Stream),
+    /// `process q1`: the following operations happen in another process.
+    Process(ProcessId),
+    /// `kill q0`: a process dies without a word.
+    Kill(ProcessId),
+    /// `reap`: the server's reaper removes the entries of dead processes.
+    Reap,
+    /// `checkpoint`: a quiescent point, as DUMP_REMAINING makes one.
+    Checkpoint,
+    /// `exit`: the program ends: every handle is dropped, newest first, then the meshes.
+    Exit,
+}
+
+struct Listed<'a, T>(&'static str, &'a [T], char);
+
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(word, items, separator) = self;
+        for (index, item) in items.iter().enumerate() {
+            if index == 0 {
+                write!(f, " {word} {item}")?;
+            } else {
+                write!(f, "{separator}{item}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RunSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "run {} on {}", self.key, self.mesh)?;
+        write!(f, "{}", Listed("cbs", &self.circular_buffers, ','))?;
+        if let Some(kernel) = self.kernel {
+            write!(f, " kernel {kernel}")?;
+        }
+        write!(f, "{}", Listed("reads", &self.reads, ','))?;
+        if let Some((buffer, spec)) = self.output {
+            write!(f, " out {buffer} {spec}")?;
+        }
+        f.write_str(if self.stale { " stale" } else { "" })
+    }
+}
+
+struct At((u8, u8));
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            (0, 0) => Ok(()),
+            (row, column) => write!(f, " at {row},{column}"),
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    /// Prints the line of a scenario; the parser reads it back to an equal value.
+    #[allow(clippy::too_many_lines, reason = "one arm for each line of the language")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { mesh, shape, at } => write!(f, "open {mesh} {shape}{}", At(*at)),
+            Self::Submesh { mesh, parent, shape, at } => {
+                write!(f, "submesh {mesh} of {parent} {shape}{}", At(*at))
+            }
+            Self::Close(mesh) => write!(f, "close {mesh}"),
+            Self::Alloc { buffer, place, spec } => write!(f, "alloc {buffer} on {place} {spec}"),
+            Self::Alias { buffer, of } => write!(f, "alias {buffer} of {of}"),
+            Self::View { buffer, of, pages: Some(pages) } => {
+                write!(f, "view {buffer} of {of} {pages}")
+            }
+            Self::View { buffer, of, pages: None } => write!(f, "view {buffer} of {of}"),
+            Self::Share { buffer, of } => write!(f, "share {buffer} of {of}"),
+            Self::Deallocate(buffer) => write!(f, "deallocate {buffer}"),
+            Self::Mark(buffer) => write!(f, "mark {buffer}"),
+            Self::Drop(handle) => write!(f, "drop {handle}"),
+            Self::Cycle(buffer) => write!(f, "cycle {buffer}"),
+            Self::Gc => f.write_str("gc"),
+            Self::Release { buffer, piece } => write!(f, "release {buffer} {piece}"),
+            Self::Use(buffer) => write!(f, "use {buffer}"),
+            Self::Program { program, mesh, circular_buffers } => {
+                write!(f, "program {program} on {mesh}{}", Listed("cbs", circular_buffers, ','))
+            }
+            Self::ShareProgram { program, of } => write!(f, "share-program {program} of {of}"),
+            Self::Assign { buffer, program } => write!(f, "assign {buffer} to {program}"),
+            Self::Enqueue { program, reads } => {
+                write!(f, "enqueue {program}{}", Listed("reads", reads, ','))
+            }
+            Self::Run(spec) => spec.fmt(f),
+            Self::ClearCache(mesh) => write!(f, "clear-cache {mesh}"),
+            Self::DisableCache(mesh) => write!(f, "disable-cache {mesh}"),
+            Self::EnableCache(mesh) => write!(f, "enable-cache {mesh}"),
+            Self::DeallocateAll(mesh) => write!(f, "deallocate-all {mesh}"),
+            Self::ClearAllocator(mesh) => write!(f, "clear-allocator {mesh}"),
+            Self::Capture(begin) => write!(f, "capture {}", if *begin { "begin" } else { "end" }),
+            Self::Tracking(on) => write!(f, "tracking {}", if *on { "on" } else { "off" }),
+            Self::ServerRestart => f.write_str("server restart"),
+            Self::Lose(count) => write!(f, "lose {count}"),
+            Self::Stall => f.write_str("stall"),
+            Self::Reconnect => f.write_str("reconnect"),
+            Self::Deliver(stream) => write!(f, "deliver {stream}"),
+            Self::Process(process) => write!(f, "process {process}"),
+            Self::Kill(process) => write!(f, "kill {process}"),
+            Self::Reap => f.write_str("reap"),
+            Self::Checkpoint => f.write_str("checkpoint"),
+            Self::Exit => f.write_str("exit"),
+        }
+    }
+}

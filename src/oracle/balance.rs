@@ -1,0 +1,65 @@
+//! Do ALLOC and FREE of a key (device, type, address) alternate and end equal?
+//!
+//! At the end a key may stay open only while the owner that opened it is alive.
+
+use super::{Facts, Findings, relation};
+use crate::event::{Event, Tick};
+use crate::message::AllocMessage;
+use crate::violation::{OracleName, Violation};
+
+pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
+    match event {
+        Event::Answered { message, .. } => {
+            let seen = facts.transition;
+            if !seen.again.is_empty() {
+                out_of_turn(tick, message, seen.again, "ALLOC follows ALLOC", (facts, findings));
+            }
+            if !seen.unknown.is_empty() {
+                out_of_turn(
+                    tick,
+                    message,
+                    seen.unknown,
+                    "FREE follows no ALLOC",
+                    (facts, findings),
+                );
+            }
+        }
+        Event::Checkpoint { last: true, .. } => unequal_ends(tick, facts, findings),
+        _ => {}
+    }
+}
+
+#[cold]
+fn out_of_turn(
+    tick: Tick,
+    message: &AllocMessage,
+    devices: crate::units::Lanes,
+    what: &'static str,
+    (facts, findings): (&Facts<'_>, &mut Findings),
+) {
+    findings.flag(Violation {
+        devices,
+        address: Some(message.address),
+        buffer_type: Some(message.buffer_type),
+        by: Some(message.sender),
+        other: facts.transition.other.map(|other| other.object()),
+        relation: relation(message.owner, facts.transition.other),
+        role: Some(message.released_by),
+        path: Some(message.path),
+        ..Violation::new(OracleName::Balance, tick, what)
+    });
+}
+
+fn unequal_ends(tick: Tick, facts: &Facts<'_>, findings: &mut Findings) {
+    for (buffer_type, address, devices, registered) in facts.register.entries() {
+        if registered.depth > 1 || !facts.is_alive(registered.owner) {
+            findings.flag(Violation {
+                devices,
+                address: Some(address),
+                buffer_type: Some(buffer_type),
+                by: Some(registered.object()),
+                ..Violation::new(OracleName::Balance, tick, "more ALLOCs than FREEs at the end")
+            });
+        }
+    }
+}

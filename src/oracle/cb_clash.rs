@@ -1,0 +1,29 @@
+//! Is a clash with circular buffers justified by a reachable owner?
+//!
+//! A program that meets an L1 buffer somebody still holds is the application's affair. A block that
+//! nobody can reach any more, or no block at all, is the runtime's (tt-metal.md 0.2).
+
+use super::{Facts, Findings};
+use crate::event::{Event, Tick};
+use crate::violation::{OracleName, Relation, Violation};
+
+#[inline]
+pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
+    let Event::ProgramClashed { region, lowest, region_end, .. } = *event else { return };
+    let held = facts.holdings.region(region).and_then(|held| held.at(lowest));
+    let what = match held {
+        None => "a program clashes with an address at which nothing is",
+        Some(held) if held.abandoned || !facts.living.of(held.owner.unique_id).allocated => {
+            "a program clashes with a block that no owner can give back"
+        }
+        Some(_) => return,
+    };
+    findings.flag(Violation {
+        address: Some(lowest),
+        buffer_type: Some(region.buffer_type),
+        bytes: Some(crate::units::Bytes(region_end.0 - lowest.0)),
+        other: held.map(|held| held.owner),
+        relation: if held.is_some() { Relation::OtherOwner } else { Relation::None },
+        ..Violation::new(OracleName::CbClash, tick, what)
+    });
+}

@@ -1,0 +1,309 @@
+//! The ground truth that several oracles share: who holds which block, by the allocator's events.
+
+use super::OracleMark;
+use crate::event::{AllocatorId, Event, Region, RegionBounds};
+use crate::journal::{LaneCounters, Tracking, mix};
+use crate::message::ObjectRef;
+use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
+
+/// A block and who took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its first address.
+    pub start: DeviceAddr,
+    /// The address after its last byte.
+    pub end: DeviceAddr,
+    /// The size of the buffer on each device.
+    pub size: Bytes,
+    /// The owner.
+    pub owner: ObjectRef,
+    /// Whether the owner gave up without giving it back: its bytes count for nobody.
+    pub abandoned: bool,
+}
+
+/// A region of an allocator and what is held in it, lowest address first.
+#[derive(Clone, Debug)]
+pub struct HeldRegion {
+    /// Which region.
+    pub region: Region,
+    /// On which chips.
+    pub devices: Lanes,
+    /// Its extent.
+    pub bounds: RegionBounds,
+    /// The sum of the blocks, and of what failed calls kept.
+    pub allocated: Bytes,
+    /// Whether its allocator still exists.
+    pub alive: bool,
+    blocks: Vec<Held>,
+}
+
+impl HeldRegion {
+    /// The blocks, lowest address first.
+    #[must_use]
+    #[inline]
+    pub fn blocks(&self) -> &[Held] {
+        &self.blocks
+    }
+
+    /// The block that starts at an address.
+    #[must_use]
+    #[inline]
+    pub fn at(&self, address: DeviceAddr) -> Option<&Held> {
+        let index = self.position(address);
+        self.blocks.get(index).filter(|held| held.start == address)
+    }
+
+    /// A block that shares a byte with the range.
+    #[must_use]
+    #[inline]
+    pub fn overlapping(&self, start: DeviceAddr, end: DeviceAddr) -> Option<&Held> {
+        let index = self.position(start);
+        let before = index.checked_sub(1).map(|before| &self.blocks[before]);
+        before
+            .filter(|held| held.end > start)
+            .or_else(|| self.blocks.get(index).filter(|held| held.start < end))
+    }
+
+    #[inline]
+    fn position(&self, address: DeviceAddr) -> usize {
+        self.blocks.partition_point(|held| held.start < address)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Inserted(usize, usize),
+    Removed(usize, usize, Held),
+    Abandoned(usize, usize),
+    Allocated(usize, Bytes),
+    Opened,
+    Emptied(usize, Vec<Held>),
+    Died(usize),
+}
+
+/// All regions and the live bytes of each chip.
+#[derive(Clone, Debug)]
+pub struct Holdings {
+    regions: Vec<HeldRegion>,
+    live: LaneCounters,
+    journal: Vec<Change>,
+    hash: u64,
+    tracking: Tracking,
+}
+
+impl Holdings {
+    pub(super) fn new(tracking: Tracking) -> Self {
+        let live = LaneCounters::new(tracking);
+        Self { regions: Vec::new(), live, journal: Vec::new(), hash: 0, tracking }
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.regions.clear();
+        self.live.reset();
+        self.journal.clear();
+        self.hash = 0;
+    }
+
+    /// The bytes of live owners on each chip, chip 0 first.
+    #[must_use]
+    #[inline]
+    pub fn live_bytes(&self) -> &[u64] {
+        self.live.get()
+    }
+
+    /// Every region, oldest first.
+    #[must_use]
+    #[inline]
+    pub fn regions(&self) -> &[HeldRegion] {
+        &self.regions
+    }
+
+    /// The region, if its allocator still exists.
+    #[must_use]
+    #[inline]
+    pub fn region(&self, region: Region) -> Option<&HeldRegion> {
+        self.index(region).map(|index| &self.regions[index])
+    }
+
+    /// Whether an owner holds a block at this address on one of the chips.
+    #[must_use]
+    pub fn is_held(&self, devices: Lanes, buffer_type: BufferType, address: DeviceAddr) -> bool {
+        self.regions.iter().any(|region| {
+            region.alive
+                && region.region.buffer_type == buffer_type
+                && !region.devices.and(devices).is_empty()
+                && region.at(address).is_some_and(|held| !held.abandoned)
+        })
+    }
+
+    #[inline]
+    fn index(&self, region: Region) -> Option<usize> {
+        self.regions.iter().rposition(|one| one.alive && one.region == region)
+    }
+
+    /// Follows an event; called after the oracles that compare with the state before it.
+    #[inline]
+    pub(super) fn follow(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::AddressTaken { region, object, address, bytes, size, .. } => {
+                let Some(index) = self.index(region) else { return };
+                let (start, end) = (address, address.offset(bytes));
+                let held = Held { start, end, size, owner: object, abandoned: false };
+                self.insert(index, held);
+                self.live.add(self.regions[index].devices, size);
+                self.set_allocated(index, Bytes(self.regions[index].allocated.0 + bytes.0));
+            }
+            Event::AddressReturned { region, address, found: Some(_), .. } => {
+                let Some(index) = self.index(region) else { return };
+                let position = self.regions[index].position(address);
+                if self.regions[index].at(address).is_some() {
+                    self.remove(index, position);
+                }
+            }
+            Event::RegionOpened { region, devices, bounds } => {
+                let (allocated, blocks, alive) = (Bytes(0), Vec::new(), true);
+                self.regions.push(HeldRegion { region, devices, bounds, allocated, alive, blocks });
+                self.note(Change::Opened);
+            }
+            Event::RegionCleared { region, .. } => {
+                if let Some(index) = self.index(region) {
+                    self.empty(index);
+                }
+            }
+            Event::AllocatorDestroyed { allocator } => self.destroy(allocator),
+            _ => {}
+        }
+    }
+
+    /// The owner gave up without giving the block back: its bytes are nobody's from now on.
+    pub(super) fn abandon(&mut self, region: Region, address: DeviceAddr) {
+        let Some(index) = self.index(region) else { return };
+        let position = self.regions[index].position(address);
+        let held = self.regions[index].blocks[position];
+        if !held.abandoned {
+            self.live.subtract(self.regions[index].devices, held.size);
+            self.toggle(index, &held);
+            self.regions[index].blocks[position].abandoned = true;
+            let held = self.regions[index].blocks[position];
+            self.toggle(index, &held);
+            self.note(Change::Abandoned(index, position));
+        }
+    }
+
+    /// A failed call kept bytes: from now on they are expected.
+    pub(super) fn expect_allocated(&mut self, region: Region, allocated: Bytes) {
+        if let Some(index) = self.index(region) {
+            self.set_allocated(index, allocated);
+        }
+    }
+
+    #[inline]
+    fn insert(&mut self, index: usize, held: Held) {
+        let position = self.regions[index].position(held.start);
+        self.regions[index].blocks.insert(position, held);
+        self.toggle(index, &held);
+        self.note(Change::Inserted(index, position));
+    }
+
+    #[inline]
+    fn remove(&mut self, index: usize, position: usize) {
+        let held = self.regions[index].blocks.remove(position);
+        self.toggle(index, &held);
+        if !held.abandoned {
+            self.live.subtract(self.regions[index].devices, held.size);
+        }
+        let bytes = held.end.0 - held.start.0;
+        let allocated = Bytes(self.regions[index].allocated.0.saturating_sub(bytes));
+        self.note(Change::Removed(index, position, held));
+        self.set_allocated(index, allocated);
+    }
+
+    fn empty(&mut self, index: usize) {
+        let blocks = std::mem::take(&mut self.regions[index].blocks);
+        for held in &blocks {
+            self.toggle(index, held);
+            if !held.abandoned {
+                self.live.subtract(self.regions[index].devices, held.size);
+            }
+        }
+        self.note(Change::Emptied(index, blocks));
+        self.set_allocated(index, Bytes(0));
+    }
+
+    fn destroy(&mut self, allocator: AllocatorId) {
+        for index in 0..self.regions.len() {
+            if self.regions[index].region.allocator == allocator && self.regions[index].alive {
+                self.empty(index);
+                self.regions[index].alive = false;
+                self.note(Change::Died(index));
+            }
+        }
+    }
+
+    #[inline]
+    fn set_allocated(&mut self, index: usize, allocated: Bytes) {
+        let old = std::mem::replace(&mut self.regions[index].allocated, allocated);
+        self.note(Change::Allocated(index, old));
+    }
+
+    #[inline]
+    fn note(&mut self, change: Change) {
+        if self.tracking.undo {
+            self.journal.push(change);
+        }
+    }
+
+    #[inline]
+    fn toggle(&mut self, index: usize, held: &Held) {
+        if self.tracking.hash {
+            let place = mix(index as u64, held.start.0);
+            let state = held.owner.unique_id.0 << 1 | u64::from(held.abandoned);
+            self.hash ^= mix(mix(place, held.end.0), state);
+        }
+    }
+
+    pub(super) fn mark(&self) -> OracleMark {
+        OracleMark(vec![self.journal.len(), self.live.mark()])
+    }
+
+    pub(super) fn undo_to(&mut self, mark: &OracleMark) {
+        self.live.undo_to(mark.0[1]);
+        while self.journal.len() > mark.0[0] {
+            let change = self.journal.pop().expect("the journal is longer than the mark");
+            self.take_back(change);
+        }
+    }
+
+    fn take_back(&mut self, change: Change) {
+        match change {
+            Change::Inserted(index, position) => {
+                let held = self.regions[index].blocks.remove(position);
+                self.toggle(index, &held);
+            }
+            Change::Removed(index, position, held) => {
+                self.regions[index].blocks.insert(position, held);
+                self.toggle(index, &held);
+            }
+            Change::Abandoned(index, position) => {
+                let held = self.regions[index].blocks[position];
+                self.toggle(index, &held);
+                self.regions[index].blocks[position].abandoned = false;
+                let held = self.regions[index].blocks[position];
+                self.toggle(index, &held);
+            }
+            Change::Allocated(index, old) => self.regions[index].allocated = old,
+            Change::Opened => {
+                self.regions.pop();
+            }
+            Change::Emptied(index, blocks) => {
+                blocks.iter().for_each(|held| self.toggle(index, held));
+                self.regions[index].blocks = blocks;
+            }
+            Change::Died(index) => self.regions[index].alive = true,
+        }
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        mix(self.hash, self.live.hash())
+    }
+}

@@ -1,0 +1,321 @@
+//! The oracles: streaming observers, one question and one file each.
+//!
+//! An oracle sees events and never the world. Three ledgers, kept once and shared, turn events into
+//! the facts that the questions are about: [`Holdings`] (who holds which block, by the allocator's
+//! word), [`Register`] (what the messages say, by key) and [`Living`] (which owners are alive).
+//! What they remember is part of the hashed, undoable state; the facts of a violation are not, since
+//! a replay makes them again.
+
+mod balance;
+mod cb_clash;
+mod device_leak;
+mod duplicate_allocation;
+mod event_order;
+mod free_list;
+mod holdings;
+mod living;
+mod lowest;
+mod masked_double_free;
+mod overlap;
+mod register;
+mod registry;
+mod residue;
+mod single_free;
+mod stale_free;
+mod state_machine;
+mod teardown;
+mod tracker_truth;
+mod unknown_free;
+mod use_after_free;
+mod visibility;
+
+pub use holdings::{Held, HeldRegion, Holdings};
+pub use living::{Life, Living};
+pub use register::{Register, Registered, Transition};
+
+use crate::event::{Event, Observer, Region, Tick};
+use crate::journal::{Cell, Fingerprint, Tracking, mix};
+use crate::message::UniqueId;
+use crate::runtime::program::CIRCULAR_BUFFER_IDS;
+use crate::units::Bytes;
+use crate::violation::{OracleName, Relation, Violation};
+
+use state_machine::StateMachine;
+use tracker_truth::TrackerTruth;
+use visibility::Visibility;
+
+/// What the oracles said: a count for each, and the violations themselves if asked for.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    counts: [u64; OracleName::COUNT],
+    kept: Vec<Violation>,
+    keep_max: usize,
+}
+
+impl Findings {
+    fn new(keep_max: usize) -> Self {
+        Self { counts: [0; OracleName::COUNT], kept: Vec::new(), keep_max }
+    }
+
+    /// Takes a violation down.
+    #[cold]
+    fn flag(&mut self, violation: Violation) {
+        self.counts[violation.oracle as usize] += violation.count();
+        if self.kept.len() < self.keep_max {
+            self.kept.push(violation);
+        }
+    }
+
+    /// How much an oracle has counted: once for each violation and device.
+    #[must_use]
+    pub fn count(&self, oracle: OracleName) -> u64 {
+        self.counts[oracle as usize]
+    }
+
+    /// The oracles that said anything, with their counts.
+    pub fn counts(&self) -> impl Iterator<Item = (OracleName, u64)> {
+        let named = OracleName::ALL.into_iter().map(|oracle| (oracle, self.count(oracle)));
+        named.filter(|&(_, count)| count > 0)
+    }
+
+    /// Whether any oracle reported a violation; notes do not count.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.counts().any(|(oracle, _)| !oracle.is_note())
+    }
+
+    /// The violations, as many as were to be kept.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.kept
+    }
+}
+
+/// What an oracle may look at besides the event.
+struct Facts<'a> {
+    /// What the message of this event did to the register.
+    transition: Transition,
+    register: &'a Register,
+    holdings: &'a Holdings,
+    living: &'a Living,
+    programs: &'a [u32],
+}
+
+impl Facts<'_> {
+    /// The bytes that should be allocated in a region before the event.
+    #[inline]
+    fn expected(&self, region: Region) -> Option<Bytes> {
+        self.holdings.region(region).map(|held| held.allocated)
+    }
+
+    /// Whether an owner of memory, or the program of circular buffers, is alive.
+    fn is_alive(&self, owner: UniqueId) -> bool {
+        match owner.0.checked_sub(CIRCULAR_BUFFER_IDS) {
+            Some(program) => self.programs.iter().any(|&one| u64::from(one) == program),
+            None => self.living.of(owner).allocated,
+        }
+    }
+}
+
+/// How the sender of a message is related to the registration that it met.
+fn relation(owner: UniqueId, other: Option<Registered>) -> Relation {
+    match other {
+        None => Relation::None,
+        Some(other) if other.owner == owner => Relation::SameObject,
+        Some(_) => Relation::OtherOwner,
+    }
+}
+
+/// A place in the journals of the oracles.
+#[derive(Clone, Debug)]
+pub(crate) struct OracleMark(Vec<usize>);
+
+#[derive(Clone, Debug)]
+struct OraclesMark {
+    holdings: OracleMark,
+    cells: [usize; 6],
+    counts: [u64; OracleName::COUNT],
+    kept: usize,
+}
+
+impl Fingerprint for Vec<u32> {
+    fn fingerprint(&self) -> u64 {
+        self.iter().fold(0, |hash, &word| hash ^ mix(1, u64::from(word)))
+    }
+}
+
+/// Every oracle at once.
+///
+/// ```
+/// use freeorder::event::{Event, Observer, Tick};
+/// use freeorder::journal::Tracking;
+/// use freeorder::oracle::Oracles;
+/// use freeorder::violation::OracleName;
+/// let mut oracles = Oracles::new(Tracking::NONE, 10);
+/// oracles.observe(Tick(1), &Event::Quiescent { tracked: &[512] });
+/// assert_eq!(oracles.findings().count(OracleName::TrackerTruth), 1);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Oracles {
+    findings: Findings,
+    holdings: Holdings,
+    register: Register,
+    living: Living,
+    programs: Cell<Vec<u32>>,
+    state_machine: Cell<StateMachine>,
+    tracker_truth: Cell<TrackerTruth>,
+    visibility: Cell<Visibility>,
+    marks: Vec<OraclesMark>,
+}
+
+impl Oracles {
+    /// Oracles that have seen nothing and keep at most so many violations with their facts.
+    #[must_use]
+    pub fn new(tracking: Tracking, keep_max: usize) -> Self {
+        Self {
+            findings: Findings::new(keep_max),
+            holdings: Holdings::new(tracking),
+            register: Register::new(tracking),
+            living: Living::new(tracking),
+            programs: Cell::new(Vec::new(), tracking),
+            state_machine: Cell::new(StateMachine::default(), tracking),
+            tracker_truth: Cell::new(TrackerTruth::default(), tracking),
+            visibility: Cell::new(Visibility::default(), tracking),
+            marks: Vec::new(),
+        }
+    }
+
+    /// What they said so far.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn reset(&mut self) {
+        self.findings.counts = [0; OracleName::COUNT];
+        self.findings.kept.clear();
+        self.holdings.reset();
+        self.register.reset();
+        self.living.reset();
+        self.programs.reset(Vec::new());
+        self.state_machine.reset(StateMachine::default());
+        self.tracker_truth.reset(TrackerTruth::default());
+        self.visibility.reset(Visibility::default());
+        self.marks.clear();
+    }
+
+    /// Makes a place to come back to with [`Oracles::undo`].
+    pub fn mark(&mut self) {
+        self.marks.push(OraclesMark {
+            holdings: self.holdings.mark(),
+            cells: [
+                self.register.mark(),
+                self.living.mark(),
+                self.programs.mark(),
+                self.state_machine.mark(),
+                self.tracker_truth.mark(),
+                self.visibility.mark(),
+            ],
+            counts: self.findings.counts,
+            kept: self.findings.kept.len(),
+        });
+    }
+
+    /// Takes back everything since the last mark; false if there is none.
+    pub fn undo(&mut self) -> bool {
+        let Some(mark) = self.marks.pop() else {
+            return false;
+        };
+        let [register, living, programs, state_machine, tracker_truth, visibility] = mark.cells;
+        self.holdings.undo_to(&mark.holdings);
+        self.register.undo_to(register);
+        self.living.undo_to(living);
+        self.programs.undo_to(programs);
+        self.state_machine.undo_to(state_machine);
+        self.tracker_truth.undo_to(tracker_truth);
+        self.visibility.undo_to(visibility);
+        self.findings.counts = mark.counts;
+        self.findings.kept.truncate(mark.kept);
+        true
+    }
+
+    /// A hash of what the oracles remember; what they said is not part of it.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        let parts = [
+            self.holdings.hash(),
+            self.register.hash(),
+            self.living.hash(),
+            self.programs.fingerprint(),
+            self.tracker_truth.fingerprint(),
+            self.visibility.fingerprint(),
+        ];
+        parts.into_iter().fold(0, mix)
+    }
+
+    fn follow_programs(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::ProgramBuilt { program, .. } => {
+                self.programs.update(|programs| programs.push(program));
+            }
+            Event::ProgramDestroyed { program } => {
+                self.programs.update(|programs| programs.retain(|&one| one != program));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Observer for Oracles {
+    #[inline]
+    fn observe(&mut self, tick: Tick, event: &Event<'_>) {
+        let transition = match event {
+            Event::Answered { message, .. } => self.register.follow(message),
+            _ => Transition::default(),
+        };
+        let facts = Facts {
+            transition,
+            register: &self.register,
+            holdings: &self.holdings,
+            living: &self.living,
+            programs: &self.programs,
+        };
+        let findings = &mut self.findings;
+        free_list::watch(tick, event, &facts, findings);
+        overlap::watch(tick, event, &facts, findings);
+        single_free::watch(tick, event, &facts, findings);
+        self.state_machine.update(|oracle| oracle.watch(tick, event, &facts, findings));
+        registry::watch(tick, event, &facts, findings);
+        unknown_free::watch(tick, event, &facts, findings);
+        duplicate_allocation::watch(tick, event, &facts, findings);
+        balance::watch(tick, event, &facts, findings);
+        stale_free::watch(tick, event, &facts, findings);
+        event_order::watch(tick, event, &facts, findings);
+        residue::watch(tick, event, &facts, findings);
+        self.tracker_truth.update(|oracle| oracle.watch(tick, event, &facts, findings));
+        self.visibility.update(|oracle| oracle.watch(tick, event, &facts, findings));
+        cb_clash::watch(tick, event, &facts, findings);
+        use_after_free::watch(tick, event, &facts, findings);
+        teardown::watch(tick, event, &facts, findings);
+        masked_double_free::watch(tick, event, &facts, findings);
+        let abandoned = device_leak::watch(tick, event, &facts, findings);
+        if let Some((region, address)) = abandoned {
+            self.holdings.abandon(region, address);
+        }
+        self.living.follow(event);
+        self.holdings.follow(event);
+        self.follow_programs(event);
+        let facts = Facts {
+            transition,
+            register: &self.register,
+            holdings: &self.holdings,
+            living: &self.living,
+            programs: &self.programs,
+        };
+        lowest::watch(tick, event, &facts, &mut self.findings);
+        if let Event::AllocationFailed { region, after, .. } = *event {
+            self.holdings.expect_allocated(region, after.allocated);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What is tracked, and for which devices: tt-metal's `graph_tracking.cpp` (tt-metal.md A6).
+
+use super::object::Object;
+use super::{Runtime, Surroundings};
+use crate::event::Part;
+use crate::fix::{Baseline, Fix};
+use crate::message::{AllocMessage, CallPath, MessageKind, Role};
+use crate::units::{DeviceId, Lanes};
+
+impl Runtime {
+    /// `GraphTracker::track_allocate` for an owner or for buffers that own nothing.
+    #[inline]
+    pub(super) fn track_allocate<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        object: &Object,
+        part: Part,
+    ) {
+        // Document 004: "Modified GraphTracker::track_allocate() [...] to detect and skip
+        // MeshDevice backing buffers".
+        let filtered = self.fixes.has(Fix::MeshFilterAlloc);
+        let path = match part {
+            Part::Owner => CallPath::AllocateImpl,
+            Part::NonOwners(_) => CallPath::CreateAtAddress,
+        };
+        let devices = self.reporting_devices(object, part, filtered);
+        self.report(out, message(MessageKind::Alloc, object, devices, path, Role::UserHandle));
+    }
+
+    /// `GraphTracker::track_deallocate` for an owner or for buffers that own nothing.
+    #[inline]
+    pub(super) fn track_deallocate<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        object: &Object,
+        part: Part,
+        (path, role): (CallPath, Role),
+    ) {
+        // Document 004: "[...] and GraphTracker::track_deallocate() to detect and skip MeshDevice
+        // backing buffers".
+        let filtered = self.fixes.has(Fix::MeshFilterFree);
+        let devices = self.reporting_devices(object, part, filtered);
+        self.report(out, message(MessageKind::Free, object, devices, path, role));
+    }
+
+    /// The `device_id`s under which a buffer reports; none if it is silent.
+    #[inline]
+    fn reporting_devices(&self, object: &Object, part: Part, mesh_filter: bool) -> Lanes {
+        // tt-metal.md F, S-NODISPATCH: hooked buffers have address 0, so that two of them share a
+        // key.
+        if object.hooked && self.fixes.has(Fix::SilentHooked) {
+            return Lanes::NONE;
+        }
+        // tt-metal.md A6, U-SHM: "ONE event source per allocation = the OWNING buffer; for a
+        // backing buffer [...] the observer fans out one record [...] to each underlying physical
+        // Device, on alloc and on free; device-local buffers emit nothing."
+        let fan_out = self.fixes.has(Fix::OwnerFanOut);
+        match (part, object.mesh) {
+            (Part::NonOwners(_), _) if fan_out => Lanes::NONE,
+            (Part::NonOwners(devices), _) => devices,
+            (Part::Owner, Some(_)) if mesh_filter => Lanes::NONE,
+            (Part::Owner, Some(mesh)) if !fan_out => self.mesh_id_lane(mesh),
+            (Part::Owner, _) => object.devices,
+        }
+    }
+
+    /// The `device_id` that a MeshDevice answers: its own counter, unrelated to chip numbers
+    /// (tt-metal.md 0.6).
+    #[inline]
+    pub(super) fn mesh_id_lane(&self, mesh: u32) -> Lanes {
+        Lanes::one(DeviceId(self.meshes[mesh].mesh_id as u8))
+    }
+
+    /// Whether a buffer created at a given address is tracked at all.
+    ///
+    /// Source: tt-metal.md 0.5: upstream `Buffer::create(address, ..)` never calls
+    /// `track_allocate`; the fork added it.
+    #[inline]
+    pub(super) fn tracks_address_created(&self) -> bool {
+        self.fixes.baseline() == Baseline::Fork
+    }
+
+    /// `track_allocate_cb`: the fork's client reports each circular buffer as an L1 buffer of the
+    /// mesh's own id (allocation-server.md 1.6); upstream reports none.
+    pub(super) fn track_allocate_cb<S: Surroundings>(&mut self, out: &mut S, program: u32) {
+        if self.fixes.baseline() == Baseline::Upstream {
+            return;
+        }
+        let mesh = self.programs[program].mesh;
+        let messages = self.cb_messages(program, MessageKind::Alloc);
+        self.meshes.update(mesh, |mesh| mesh.reported_cbs.push(program));
+        for message in messages {
+            self.report(out, message);
+        }
+    }
+
+    /// `track_deallocate_cb`: called when a program dies.
+    pub(super) fn track_deallocate_cb<S: Surroundings>(&mut self, out: &mut S, program: u32) {
+        let mesh = self.programs[program].mesh;
+        let Some(device) = self.meshes.get(mesh).filter(|_| self.mesh_exists(program)) else {
+            return;
+        };
+        // allocation-server.md 1.6: the flush sends FREE for "EVERY program's CBs of that device
+        // pointer, not the dying program's".
+        let flushed: Vec<u32> = if self.fixes.has(Fix::CbFlushPerProgram) {
+            device.reported_cbs.iter().copied().filter(|&other| other == program).collect()
+        } else {
+            device.reported_cbs.clone()
+        };
+        if flushed.is_empty() {
+            return;
+        }
+        self.meshes.update(mesh, |mesh| mesh.reported_cbs.retain(|one| !flushed.contains(one)));
+        for program in flushed {
+            for message in self.cb_messages(program, MessageKind::Free) {
+                self.report(out, message);
+            }
+        }
+    }
+
+    fn cb_messages(&self, program: u32, kind: MessageKind) -> Vec<AllocMessage> {
+        let program = &self.programs[program];
+        let devices = self.mesh_id_lane(program.mesh);
+        let path = match kind {
+            MessageKind::Alloc => CallPath::CircularBufferAllocate,
+            MessageKind::Free => CallPath::CircularBufferFlush,
+        };
+        let placed = program.layout.placed.iter();
+        placed.map(|&cb| program.cb_message(cb, kind, (devices, path))).collect()
+    }
+}
+
+#[inline]
+fn message(
+    kind: MessageKind,
+    object: &Object,
+    devices: Lanes,
+    path: CallPath,
+    released_by: Role,
+) -> AllocMessage {
+    AllocMessage {
+        kind,
+        devices,
+        address: object.address,
+        size: object.size,
+        buffer_type: object.buffer_type,
+        pid: super::pid(object.process),
+        owner: object.owner,
+        sender: object.reference(),
+        path,
+        released_by,
+    }
+}

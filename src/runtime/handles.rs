@@ -1,0 +1,218 @@
+//! The names of the user's program and what they hold.
+
+use super::object::{Object, ObjectId};
+use super::{Refusal, Runtime, Surroundings};
+use crate::event::Event;
+use crate::journal::{Fingerprint, Slab, Vacant, mix};
+use crate::mark::Mark;
+use crate::message::Role;
+use crate::op::{BufferHandle, Handle, MeshHandle, ProgramHandle};
+
+/// What a name holds: an index, or nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot(Option<u32>);
+
+impl Vacant for Slot {
+    fn vacant() -> Self {
+        Self(None)
+    }
+
+    fn is_vacant(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Fingerprint for Slot {
+    fn fingerprint(&self) -> u64 {
+        mix(1, u64::from(self.0.unwrap_or(u32::MAX)))
+    }
+}
+
+#[inline]
+fn held(table: &Slab<Slot>, name: u32) -> Option<u32> {
+    table.get(name).and_then(|slot| slot.0)
+}
+
+#[inline]
+fn hold(table: &mut Slab<Slot>, name: u32, index: Option<u32>) {
+    while table.len() <= name {
+        table.insert(Slot(None));
+    }
+    table.set(name, Slot(index));
+}
+
+impl Runtime {
+    /// The object that a buffer's name holds.
+    #[inline]
+    pub(crate) fn buffer(&self, name: BufferHandle) -> Option<ObjectId> {
+        held(&self.buffer_handles, name.0).map(ObjectId)
+    }
+
+    /// The object that a buffer's name holds, for whoever compares with the real runtime.
+    #[must_use]
+    pub fn object(&self, name: BufferHandle) -> Option<&Object> {
+        self.buffer(name).map(|id| &self.objects[id.0])
+    }
+
+    /// The mesh, as an index, that a name holds.
+    #[inline]
+    pub(super) fn mesh(&self, name: MeshHandle) -> Option<u32> {
+        held(&self.mesh_handles, name.0)
+    }
+
+    /// The mesh that a name holds, if it is open.
+    #[inline]
+    pub(super) fn open_mesh(&self, name: MeshHandle) -> Result<u32, Refusal> {
+        let mesh = self.mesh(name).ok_or_else(Refusal::noop)?;
+        if self.meshes[mesh].open {
+            Ok(mesh)
+        } else {
+            Err(Refusal::closed(self.meshes[mesh].mesh_id))
+        }
+    }
+
+    /// The program, as an index, that a name holds.
+    #[inline]
+    pub(super) fn program(&self, name: ProgramHandle) -> Option<u32> {
+        held(&self.program_handles, name.0)
+    }
+
+    #[inline]
+    pub(super) fn bind_handle(&mut self, name: BufferHandle, id: ObjectId) {
+        hold(&mut self.buffer_handles, name.0, Some(id.0));
+    }
+
+    pub(super) fn bind_mesh(&mut self, name: MeshHandle, mesh: u32) {
+        hold(&mut self.mesh_handles, name.0, Some(mesh));
+    }
+
+    pub(super) fn bind_program(&mut self, name: ProgramHandle, program: u32) {
+        hold(&mut self.program_handles, name.0, Some(program));
+    }
+
+    /// Empties a buffer's name and returns what it held.
+    #[inline]
+    pub(super) fn take_handle(&mut self, name: BufferHandle) -> Option<ObjectId> {
+        let id = self.buffer(name)?;
+        hold(&mut self.buffer_handles, name.0, None);
+        Some(id)
+    }
+
+    /// `drop`: the name lets go; false if it holds nothing.
+    pub(crate) fn drop_handle<S: Surroundings>(&mut self, out: &mut S, handle: Handle) -> bool {
+        match handle {
+            Handle::Buffer(name) => {
+                let Some(id) = self.take_handle(name) else { return false };
+                self.release_object(out, id, Role::UserHandle);
+            }
+            Handle::Mesh(name) => {
+                let Some(mesh) = self.mesh(name) else { return false };
+                hold(&mut self.mesh_handles, name.0, None);
+                self.release_mesh(out, mesh);
+            }
+            Handle::Program(name) => {
+                let Some(program) = self.program(name) else { return false };
+                hold(&mut self.program_handles, name.0, None);
+                self.release_program(out, program, Role::UserHandle);
+            }
+        }
+        true
+    }
+
+    /// `share b1 of b0`.
+    pub(crate) fn share(&mut self, name: BufferHandle, of: BufferHandle) -> bool {
+        let Some(id) = self.buffer(of) else { return false };
+        let Some(owners) = self.objects[id.0].owners.gain(Role::UserHandle) else { return false };
+        if self.buffer(name).is_some() {
+            return false;
+        }
+        self.objects.update(id.0, |object| object.owners = owners);
+        self.bind_handle(name, id);
+        true
+    }
+
+    /// `share-program p1 of p0`.
+    pub(crate) fn share_program(&mut self, name: ProgramHandle, of: ProgramHandle) -> bool {
+        let Some(program) = self.program(of) else { return false };
+        let owners = self.programs[program].owners.gain(Role::UserHandle);
+        let (Some(owners), None) = (owners, self.program(name)) else { return false };
+        self.programs.update(program, |program| program.owners = owners);
+        self.bind_program(name, program);
+        true
+    }
+
+    /// `cycle b0`: from now on only the collector can let go.
+    pub(crate) fn enter_cycle(&mut self, name: BufferHandle) -> bool {
+        let Some(id) = self.buffer(name) else { return false };
+        let owners = self.objects[id.0].owners;
+        let Some(owners) = owners.gain(Role::Cycle) else { return false };
+        self.take_handle(name);
+        let owners = owners.lose(Role::UserHandle);
+        self.objects.update(id.0, |object| object.owners = owners);
+        true
+    }
+
+    /// `gc`: every cycle lets go, lowest name first.
+    pub(crate) fn collect<S: Surroundings>(&mut self, out: &mut S) -> bool {
+        let cyclic = |object: &Object| object.owners.count(Role::Cycle) > 0;
+        let mut garbage: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(_, object)| cyclic(object) && object.process == self.process)
+            .map(|(index, object)| (object.origin, object.unique_id, index))
+            .collect();
+        garbage.sort_unstable();
+        for &(_, _, index) in &garbage {
+            out.emit(Event::Reached(Mark::Collected));
+            while self.objects.get(index).is_some_and(cyclic) {
+                self.release_object(out, ObjectId(index), Role::Cycle);
+            }
+        }
+        !garbage.is_empty()
+    }
+
+    /// `exit`: buffers newest first, then cycles, programs and meshes.
+    pub(crate) fn exit<S: Surroundings>(&mut self, out: &mut S) -> bool {
+        let mut buffers: Vec<_> = self
+            .buffer_handles
+            .iter()
+            .filter_map(|(name, slot)| slot.0.map(|id| (self.objects[id].unique_id, name, id)))
+            .filter(|&(_, _, id)| self.objects[id].process == self.process)
+            .collect();
+        buffers.sort_unstable();
+        for &(_, name, _) in buffers.iter().rev() {
+            self.drop_handle(out, Handle::Buffer(BufferHandle(name)));
+        }
+        let collected = self.collect(out);
+        let programs = names(&self.program_handles);
+        for &name in programs.iter().rev() {
+            self.drop_handle(out, Handle::Program(ProgramHandle(name)));
+        }
+        let meshes = names(&self.mesh_handles);
+        for &name in meshes.iter().rev() {
+            let held = self.mesh(MeshHandle(name)).expect("a listed name holds a mesh");
+            if self.meshes[held].process == self.process {
+                self.drop_handle(out, Handle::Mesh(MeshHandle(name)));
+            }
+        }
+        collected || !(buffers.is_empty() && programs.is_empty() && meshes.is_empty())
+    }
+
+    /// Empties the names whose objects died with their process.
+    pub(super) fn forget_dead_names(&mut self) {
+        let dead = |vacant: &dyn Fn(u32) -> bool, table: &Slab<Slot>| -> Vec<u32> {
+            let held = table.iter().filter_map(|(name, slot)| slot.0.map(|index| (name, index)));
+            held.filter(|&(_, index)| vacant(index)).map(|(name, _)| name).collect()
+        };
+        let buffers = dead(&|index| self.objects[index].is_vacant(), &self.buffer_handles);
+        let meshes = dead(&|index| self.meshes[index].is_vacant(), &self.mesh_handles);
+        let programs = dead(&|index| self.programs[index].is_vacant(), &self.program_handles);
+        buffers.into_iter().for_each(|name| hold(&mut self.buffer_handles, name, None));
+        meshes.into_iter().for_each(|name| hold(&mut self.mesh_handles, name, None));
+        programs.into_iter().for_each(|name| hold(&mut self.program_handles, name, None));
+    }
+}
+
+fn names(table: &Slab<Slot>) -> Vec<u32> {
+    table.iter().map(|(name, _)| name).collect()
+}

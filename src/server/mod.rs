@@ -1,0 +1,283 @@
+//! The allocation server's generations, behind one trait.
+//!
+//! The server is part of the model, because its bookkeeping decides the verdict: the same messages
+//! are "8 warnings", "1 warning" or "clean" under k0, k1 and k2 (allocation-server.md 1.7, 1.8).
+
+mod keyed;
+mod shm;
+mod single_key;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::fix::{Fix, FixSet};
+use crate::journal::Tracking;
+use crate::message::AllocMessage;
+use crate::suggest;
+use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
+
+use keyed::Keyed;
+use shm::Shm;
+use single_key::SingleKey;
+
+/// Which generation of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServerKind {
+    /// Keyed by buffer id alone; a duplicate ALLOC overwrites.
+    K0,
+    /// Keyed by {device, buffer id}; a duplicate ALLOC overwrites.
+    K1,
+    /// Keyed by {device, buffer id}; a duplicate ALLOC counts a reference.
+    #[default]
+    K2,
+    /// K2 with a history, and sizes that a duplicate ALLOC replaces.
+    K2e,
+    /// The shared-memory counters of the main branch: no keys at all.
+    Shm,
+}
+
+impl ServerKind {
+    /// Every generation.
+    pub const ALL: [Self; 5] = [Self::K0, Self::K1, Self::K2, Self::K2e, Self::Shm];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::K0 => "k0",
+            Self::K1 => "k1",
+            Self::K2 => "k2",
+            Self::K2e => "k2e",
+            Self::Shm => "shm",
+        }
+    }
+
+    /// What it does, in one line.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::K0 => "keyed by buffer id; a duplicate ALLOC overwrites",
+            Self::K1 => "keyed by {device, buffer id}; a duplicate ALLOC overwrites",
+            Self::K2 => "keyed by {device, buffer id}; a duplicate ALLOC counts a reference",
+            Self::K2e => "k2 with a history; a duplicate ALLOC replaces the size",
+            Self::Shm => "shared-memory byte counters, saturating; no keys",
+        }
+    }
+}
+
+impl fmt::Display for ServerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A `--server` value that names no generation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown server `{name}`; {hint}")]
+pub struct ServerKindError {
+    /// What was written.
+    pub name: String,
+    /// What would be right.
+    pub hint: String,
+}
+
+impl FromStr for ServerKind {
+    type Err = ServerKindError;
+
+    fn from_str(text: &str) -> Result<Self, ServerKindError> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| ServerKindError {
+            name: text.to_owned(),
+            hint: suggest::hint(text, Self::ALL.into_iter().map(Self::name)),
+        })
+    }
+}
+
+/// An entry of the server's table, for checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// On which devices.
+    pub devices: Lanes,
+    /// The buffer id.
+    pub address: DeviceAddr,
+    /// The stored type.
+    pub buffer_type: BufferType,
+    /// The stored size.
+    pub size: Bytes,
+}
+
+/// What every generation can do.
+trait Semantics {
+    /// Reads a message; the answer is the set of devices whose FREE hit no entry.
+    fn receive(&mut self, message: &AllocMessage) -> Lanes;
+
+    /// The byte counters, device 0 first.
+    fn bytes(&self) -> &[u64];
+
+    /// The number of entries; none if there are no keys.
+    fn keys(&self) -> Option<u64>;
+
+    /// The entries, for checkpoints.
+    fn entries(&self) -> Vec<Entry>;
+
+    /// Forgets everything.
+    fn restart(&mut self);
+
+    /// Forgets what a dead process left; the answer is how many entries that were.
+    fn reap(&mut self, pid: u32) -> u64;
+
+    /// The processes that have entries.
+    fn owners(&self) -> Vec<u32>;
+
+    /// Forgets everything, the journals too.
+    fn reset(&mut self);
+
+    /// A place to come back to.
+    fn mark(&self) -> [usize; 2];
+
+    /// Takes back everything since the mark.
+    fn undo_to(&mut self, mark: [usize; 2]);
+
+    /// A hash of the state.
+    fn hash(&self) -> u64;
+}
+
+#[derive(Clone, Debug)]
+enum Generation {
+    SingleKey(SingleKey),
+    Keyed(Keyed),
+    Shm(Shm),
+}
+
+/// An allocation server.
+///
+/// ```
+/// use freeorder::fix::FixSet;
+/// use freeorder::journal::Tracking;
+/// use freeorder::server::{Server, ServerKind};
+/// let server = Server::new(ServerKind::K2, FixSet::default(), Tracking::NONE);
+/// assert_eq!(server.keys(), Some(0));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Server {
+    kind: ServerKind,
+    generation: Generation,
+}
+
+macro_rules! each {
+    ($server:expr, $generation:ident => $answer:expr) => {
+        match $server {
+            Generation::SingleKey($generation) => $answer,
+            Generation::Keyed($generation) => $answer,
+            Generation::Shm($generation) => $answer,
+        }
+    };
+}
+
+impl Server {
+    /// An empty server of a generation; of the fixes it reads those that change its key.
+    #[must_use]
+    pub fn new(kind: ServerKind, fixes: FixSet, tracking: Tracking) -> Self {
+        let keys = KeyRule {
+            // tt-metal.md A6: "The buffer type is not in the key: L1 address X, DRAM address X on
+            // the same device collide".
+            typed: fixes.has(Fix::TypedKey),
+            // tt-metal.md A1: unique_id is "the ONLY safe identity: addresses and pointers get
+            // reused".
+            by_owner: fixes.has(Fix::OwnerIdKey),
+        };
+        let generation = match kind {
+            ServerKind::K0 => Generation::SingleKey(SingleKey::new(keys, tracking)),
+            ServerKind::K1 | ServerKind::K2 | ServerKind::K2e => {
+                Generation::Keyed(Keyed::new(kind, keys, tracking))
+            }
+            ServerKind::Shm => Generation::Shm(Shm::new(tracking)),
+        };
+        Self { kind, generation }
+    }
+
+    /// Its generation.
+    #[must_use]
+    pub fn kind(&self) -> ServerKind {
+        self.kind
+    }
+
+    /// Reads a message; the answer is the set of devices whose FREE hit no entry.
+    #[inline]
+    pub fn receive(&mut self, message: &AllocMessage) -> Lanes {
+        each!(&mut self.generation, server => server.receive(message))
+    }
+
+    /// The byte counters, device 0 first.
+    #[must_use]
+    #[inline]
+    pub fn bytes(&self) -> &[u64] {
+        each!(&self.generation, server => server.bytes())
+    }
+
+    /// The number of entries; none if the server has no keys.
+    #[must_use]
+    pub fn keys(&self) -> Option<u64> {
+        each!(&self.generation, server => server.keys())
+    }
+
+    /// The entries, lowest address first.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = each!(&self.generation, server => server.entries());
+        entries.sort_unstable_by_key(|entry| (entry.address, entry.devices));
+        entries
+    }
+
+    /// Forgets everything, as a restarted server has.
+    pub fn restart(&mut self) {
+        each!(&mut self.generation, server => server.restart());
+    }
+
+    /// Removes what dead processes left, and reports each of them with its number of entries.
+    ///
+    /// Source: allocation-server.md 1.7: "Removal is by owner_pid irrespective of ref_count; size
+    /// subtracted once."
+    pub fn reap(&mut self, alive: impl Fn(u32) -> bool) -> Vec<(u32, u64)> {
+        let owners = each!(&self.generation, server => server.owners());
+        let dead = owners.into_iter().filter(|&pid| !alive(pid));
+        dead.map(|pid| (pid, each!(&mut self.generation, server => server.reap(pid)))).collect()
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn reset(&mut self) {
+        each!(&mut self.generation, server => server.reset());
+    }
+
+    pub(crate) fn mark(&self) -> [usize; 2] {
+        each!(&self.generation, server => server.mark())
+    }
+
+    pub(crate) fn undo_to(&mut self, mark: [usize; 2]) {
+        each!(&mut self.generation, server => server.undo_to(mark));
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        each!(&self.generation, server => server.hash())
+    }
+}
+
+/// What the server's key is made of, besides the buffer id and, from k1 on, the device.
+#[derive(Clone, Copy, Debug)]
+struct KeyRule {
+    typed: bool,
+    by_owner: bool,
+}
+
+impl KeyRule {
+    #[inline]
+    fn key(self, message: &AllocMessage) -> u64 {
+        let typed = if self.typed { message.buffer_type as u64 } else { 0 };
+        let owner = if self.by_owner { message.owner.0 } else { 0 };
+        debug_assert!(message.address.0 < 1 << 36, "device addresses have at most 36 bits");
+        message.address.0 | typed << 36 | (owner & 0xff_ffff) << 40
+    }
+
+    fn address(key: u64) -> DeviceAddr {
+        DeviceAddr(key & ((1 << 36) - 1))
+    }
+}

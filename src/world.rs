@@ -1,0 +1,473 @@
+//! The discrete-event core: a runtime, a server, and the actions that could happen next.
+//!
+//! A [`World`] has no random numbers, no clock, no thread and no I/O. It is a function of its setup,
+//! its fixes and the actions it was asked to take, and it can take every one of them back.
+
+use std::sync::Arc;
+
+use crate::event::{Event, Observer, TableBlock, Tick};
+use crate::fix::FixSet;
+use crate::journal::{Cell, Fingerprint, Tracking, mix};
+use crate::mark::Mark;
+use crate::message::{AllocMessage, ObjectRef};
+use crate::op::{BufferHandle, Handle, Op, Stream, ThreadId};
+use crate::runtime::object::ObjectId;
+use crate::runtime::{Refusal, Runtime, RuntimeMark, Setup, Surroundings};
+use crate::server::{Server, ServerKind};
+
+/// Something that could happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// A thread takes its next step.
+    Step(ThreadId),
+    /// The server reads the oldest message of a socket.
+    Deliver(Stream),
+}
+
+/// What an operation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether anything changed. A line that names something that is not there changes nothing.
+    pub changed: bool,
+    /// The text with which the runtime refused, if it did.
+    pub refused: Option<String>,
+}
+
+impl Outcome {
+    const DONE: Self = Self { changed: true, refused: None };
+
+    fn of(changed: bool) -> Self {
+        Self { changed, refused: None }
+    }
+}
+
+/// What a thread still has to do of the operation it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// The allocator has answered; status and tracking are to come.
+    FinishAlloc(BufferHandle, ObjectId, ObjectRef),
+    /// `deallocate` has looked at the state; the marks are to come.
+    Marks(ObjectId, ObjectRef),
+    /// The marks are set; the release is to come.
+    Releases(ObjectId, ObjectRef),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Thread {
+    next_op: u32,
+    rest: Option<Rest>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Threads(Vec<Thread>);
+
+impl Fingerprint for Threads {
+    fn fingerprint(&self) -> u64 {
+        self.0.iter().fold(0, |hash, thread| {
+            let rest = match thread.rest {
+                None => 0,
+                Some(Rest::FinishAlloc(_, id, _)) => u64::from(id.0) << 2 | 1,
+                Some(Rest::Marks(id, _)) => u64::from(id.0) << 2 | 2,
+                Some(Rest::Releases(id, _)) => u64::from(id.0) << 2 | 3,
+            };
+            mix(mix(hash, u64::from(thread.next_op)), rest)
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct WorldMark {
+    tick: Tick,
+    runtime: RuntimeMark,
+    server: [usize; 2],
+    threads: usize,
+}
+
+/// A runtime and a server under a set of fixes.
+///
+/// ```
+/// use std::sync::Arc;
+/// use freeorder::{fix::FixSet, journal::Tracking, op::*, runtime::Setup, server::ServerKind};
+/// use freeorder::{units::MeshShape, world::World};
+///
+/// let setup = Arc::new(Setup::default());
+/// let mut world = World::new(setup, FixSet::default(), ServerKind::K2, Tracking::FULL);
+/// let before = world.hash();
+/// let open = Op::Open { mesh: MeshHandle(0), shape: MeshShape { rows: 2, columns: 4 }, at: (0, 0) };
+/// assert!(world.apply(&open, &mut ()).changed);
+/// world.undo();
+/// assert_eq!(world.hash(), before);
+/// ```
+#[derive(Clone, Debug)]
+pub struct World {
+    runtime: Runtime,
+    server: Server,
+    tick: Tick,
+    programs: Arc<Vec<Vec<Op>>>,
+    threads: Cell<Threads>,
+    marks: Vec<WorldMark>,
+    tracking: Tracking,
+}
+
+/// The runtime's view of what lies around it, for the length of one step.
+struct Outside<'a, O> {
+    server: &'a mut Server,
+    observer: &'a mut O,
+    tick: Tick,
+}
+
+impl<O: Observer> Surroundings for Outside<'_, O> {
+    #[inline]
+    fn emit(&mut self, event: Event<'_>) {
+        self.observer.observe(self.tick, &event);
+    }
+
+    #[inline]
+    fn deliver(&mut self, message: AllocMessage) {
+        let missed = self.server.receive(&message);
+        self.emit(Event::Answered { message, missed });
+    }
+}
+
+impl World {
+    /// A world in which nothing has happened.
+    #[must_use]
+    pub fn new(setup: Arc<Setup>, fixes: FixSet, server: ServerKind, tracking: Tracking) -> Self {
+        Self {
+            server: Server::new(server, fixes, tracking),
+            runtime: Runtime::new(setup, fixes, tracking),
+            tick: Tick(0),
+            programs: Arc::default(),
+            threads: Cell::new(Threads::default(), tracking),
+            marks: Vec::new(),
+            tracking,
+        }
+    }
+
+    /// Gives each thread its operations; from then on [`World::ready`] lists their steps.
+    pub fn load(&mut self, programs: Vec<Vec<Op>>) {
+        let threads = vec![Thread::default(); programs.len()];
+        self.programs = Arc::new(programs);
+        self.threads.reset(Threads(threads));
+    }
+
+    /// Forgets everything that happened, keeping the memory.
+    pub fn reset(&mut self) {
+        self.runtime.reset();
+        self.server.reset();
+        self.tick = Tick(0);
+        let threads = vec![Thread::default(); self.programs.len()];
+        self.threads.reset(Threads(threads));
+        self.marks.clear();
+    }
+
+    /// The runtime.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Virtual time: the number of steps taken.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// Everything that could happen next: threads first, then the server's sockets, old one first.
+    #[must_use]
+    pub fn ready(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (index, thread) in self.threads.0.iter().enumerate() {
+            let more = self.programs[index].len() > thread.next_op as usize;
+            if more || thread.rest.is_some() {
+                actions.push(Action::Step(ThreadId(index as u32)));
+            }
+        }
+        if !self.runtime.is_stalled() {
+            let streams = [Stream::Old, Stream::New].into_iter();
+            let unread = streams.filter(|&stream| self.runtime.has_unread(stream));
+            actions.extend(unread.map(Action::Deliver));
+        }
+        actions
+    }
+
+    /// Takes the `index`-th of the actions that are ready.
+    ///
+    /// # Panics
+    /// If fewer are ready.
+    pub fn step<O: Observer>(&mut self, index: usize, observer: &mut O) -> Outcome {
+        let action = self.ready()[index];
+        self.begin_step();
+        let outcome = match action {
+            Action::Deliver(stream) => {
+                let (runtime, mut out) = self.split(observer);
+                runtime.deliver_one(&mut out, stream);
+                Outcome::DONE
+            }
+            Action::Step(thread) => self.step_thread(thread.0 as usize, observer),
+        };
+        self.end_step(observer);
+        outcome
+    }
+
+    /// Executes a whole operation at once.
+    #[inline]
+    pub fn apply<O: Observer>(&mut self, op: &Op, observer: &mut O) -> Outcome {
+        self.begin_step();
+        let outcome = match self.execute(op, observer) {
+            Ok(outcome) => outcome,
+            Err(refusal) => self.refuse(refusal, observer),
+        };
+        self.end_step(observer);
+        outcome
+    }
+
+    /// Takes the last step or operation back; false if there is none, or nothing is tracked.
+    pub fn undo(&mut self) -> bool {
+        let Some(mark) = self.marks.pop() else {
+            return false;
+        };
+        self.runtime.undo_to(&mark.runtime);
+        self.server.undo_to(mark.server);
+        self.threads.undo_to(mark.threads);
+        self.tick = mark.tick;
+        true
+    }
+
+    /// A 64-bit hash of everything that decides what can happen next. Equal states hash alike,
+    /// however they were reached; time is not part of it.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        mix(mix(self.runtime.hash(), self.server.hash()), self.threads.hash())
+    }
+
+    /// Delivers what is unread and reports block tables and server entries to the observer.
+    pub fn checkpoint<O: Observer>(&mut self, last: bool, observer: &mut O) {
+        self.begin_step();
+        self.report_state(last, observer);
+    }
+
+    fn report_state<O: Observer>(&mut self, last: bool, observer: &mut O) {
+        let (runtime, mut out) = self.split(observer);
+        runtime.drain(&mut out, Stream::Old);
+        runtime.drain(&mut out, Stream::New);
+        let mut blocks: Vec<TableBlock> = Vec::new();
+        runtime.report_block_tables(&mut out, &mut blocks);
+        for entry in out.server.entries() {
+            let crate::server::Entry { devices, address, buffer_type, size } = entry;
+            out.emit(Event::ServerEntry { devices, address, buffer_type, size });
+        }
+        let tracked = out.server.bytes();
+        out.observer.observe(out.tick, &Event::Quiescent { tracked });
+        let keyed = out.server.keys().is_some();
+        out.observer.observe(out.tick, &Event::Checkpoint { last, tracked, keyed });
+    }
+
+    #[inline]
+    fn begin_step(&mut self) {
+        if self.tracking.undo {
+            self.marks.push(WorldMark {
+                tick: self.tick,
+                runtime: self.runtime.mark(),
+                server: self.server.mark(),
+                threads: self.threads.mark(),
+            });
+        }
+        self.tick.0 += 1;
+    }
+
+    #[inline]
+    fn end_step<O: Observer>(&mut self, observer: &mut O) {
+        let in_flight = self.threads.0.iter().any(|thread| thread.rest.is_some());
+        if !in_flight && !self.runtime.has_messages_in_flight() {
+            observer.observe(self.tick, &Event::Quiescent { tracked: self.server.bytes() });
+        }
+    }
+
+    #[inline]
+    fn split<'a, O: Observer>(
+        &'a mut self,
+        observer: &'a mut O,
+    ) -> (&'a mut Runtime, Outside<'a, O>) {
+        (&mut self.runtime, Outside { server: &mut self.server, observer, tick: self.tick })
+    }
+
+    fn refuse<O: Observer>(&mut self, refusal: Refusal, observer: &mut O) -> Outcome {
+        if let Some(text) = &refusal.text {
+            observer.observe(self.tick, &Event::Refused { text });
+        }
+        Outcome { changed: false, refused: refusal.text }
+    }
+
+    /// The one match on operations; each arm is one call.
+    #[allow(clippy::too_many_lines, reason = "one arm for each operation")]
+    #[inline]
+    fn execute<O: Observer>(&mut self, op: &Op, observer: &mut O) -> Result<Outcome, Refusal> {
+        let (runtime, mut out) = self.split(observer);
+        let out = &mut out;
+        let changed = match op {
+            Op::Alloc { buffer, place, spec } => {
+                let id = runtime.begin_alloc(out, *buffer, *place, *spec)?;
+                runtime.finish_alloc(out, *buffer, id);
+                true
+            }
+            Op::Deallocate(buffer) => runtime.deallocate(out, *buffer),
+            Op::Drop(handle) => runtime.drop_handle(out, *handle),
+            Op::Run(spec) => return runtime.run(out, spec).map(|()| Outcome::DONE),
+            Op::View { buffer, of, pages } => {
+                return runtime.view(out, (*buffer, *of), *pages).map(|()| Outcome::DONE);
+            }
+            Op::ClearCache(mesh) => runtime.clear_cache_of(out, *mesh),
+            Op::Open { mesh, shape, at } => {
+                return runtime.open(out, *mesh, *shape, *at).map(|()| Outcome::DONE);
+            }
+            Op::Submesh { mesh, parent, shape, at } => {
+                let names = (*mesh, *parent);
+                return runtime.submesh(out, names, *shape, *at).map(|()| Outcome::DONE);
+            }
+            Op::Close(mesh) => runtime.close_named(out, *mesh),
+            Op::Alias { buffer, of } => {
+                return runtime.alias(out, *buffer, *of).map(|()| Outcome::DONE);
+            }
+            Op::Share { buffer, of } => runtime.share(*buffer, *of),
+            Op::Mark(buffer) => runtime.mark_named(out, *buffer),
+            Op::Cycle(buffer) => runtime.enter_cycle(*buffer),
+            Op::Gc => runtime.collect(out),
+            Op::Release { buffer, piece } => runtime.release_piece(out, *buffer, *piece),
+            Op::Use(buffer) => {
+                return runtime.use_named(out, *buffer).map(|()| Outcome::DONE);
+            }
+            Op::Program { program, mesh, circular_buffers } => {
+                let names = (*program, *mesh);
+                return runtime.create_program(out, names, circular_buffers).map(Outcome::of);
+            }
+            Op::ShareProgram { program, of } => runtime.share_program(*program, *of),
+            Op::Assign { buffer, program } => runtime.assign(*buffer, *program),
+            Op::Enqueue { program, reads } => {
+                return runtime.enqueue_named(out, *program, reads).map(|()| Outcome::DONE);
+            }
+            Op::DisableCache(mesh) => runtime.disable_cache(out, *mesh),
+            Op::EnableCache(mesh) => runtime.enable_cache(*mesh),
+            Op::DeallocateAll(mesh) => {
+                return runtime.deallocate_all(out, *mesh).map(|()| Outcome::DONE);
+            }
+            Op::ClearAllocator(mesh) => {
+                return runtime.clear_allocator(out, *mesh).map(|()| Outcome::DONE);
+            }
+            Op::Capture(on) => runtime.switch_capture(out, *on),
+            Op::Tracking(on) => runtime.switch_tracking(out, *on),
+            Op::Lose(count) => runtime.fill_socket(*count),
+            Op::Stall => runtime.stall(),
+            Op::Reconnect => runtime.reconnect(out),
+            Op::Deliver(stream) => runtime.deliver_one(out, *stream),
+            Op::Process(process) => runtime.enter_process(*process),
+            Op::Kill(process) => runtime.kill(out, *process),
+            Op::Exit => runtime.exit(out),
+            Op::ServerRestart => return Ok(self.restart_server(observer)),
+            Op::Reap => return Ok(self.reap(observer)),
+            Op::Checkpoint => {
+                self.report_state(false, observer);
+                true
+            }
+        };
+        Ok(Outcome::of(changed))
+    }
+
+    fn restart_server<O: Observer>(&mut self, observer: &mut O) -> Outcome {
+        let held = self.server.keys().unwrap_or(0) > 0;
+        self.server.restart();
+        observer.observe(self.tick, &Event::ServerRestarted);
+        if held {
+            observer.observe(self.tick, &Event::Reached(Mark::ServerRestarted));
+        }
+        Outcome::of(held)
+    }
+
+    fn reap<O: Observer>(&mut self, observer: &mut O) -> Outcome {
+        let runtime = &self.runtime;
+        let reaped = self.server.reap(|pid| runtime.process_is_alive(pid));
+        for &(pid, keys) in &reaped {
+            observer.observe(self.tick, &Event::Reaped { pid, keys });
+        }
+        Outcome::of(!reaped.is_empty())
+    }
+
+    /// One step of a thread: the next part of the operation it is in, or the first of the next.
+    fn step_thread<O: Observer>(&mut self, index: usize, observer: &mut O) -> Outcome {
+        if let Some(rest) = self.threads.0[index].rest {
+            let next = self.continue_op(rest, observer);
+            self.threads.update(|threads| threads.0[index].rest = next);
+            return Outcome::DONE;
+        }
+        let next_op = self.threads.0[index].next_op as usize;
+        self.threads.update(|threads| threads.0[index].next_op += 1);
+        if self.threads.0.iter().any(|thread| thread.rest.is_some()) {
+            observer.observe(self.tick, &Event::Reached(Mark::ThreadsInterleaved));
+        }
+        let programs = Arc::clone(&self.programs);
+        let op = &programs[index][next_op];
+        match self.begin_op(op, observer) {
+            Ok((outcome, rest)) => {
+                self.threads.update(|threads| threads.0[index].rest = rest);
+                outcome
+            }
+            Err(refusal) => self.refuse(refusal, observer),
+        }
+    }
+
+    /// The first part of an operation. Allocation and deallocation of a MeshBuffer have parts
+    /// between which other threads can run; everything else is one step.
+    fn begin_op<O: Observer>(
+        &mut self,
+        op: &Op,
+        observer: &mut O,
+    ) -> Result<(Outcome, Option<Rest>), Refusal> {
+        let (runtime, mut out) = self.split(observer);
+        match op {
+            Op::Alloc { buffer, place, spec } => {
+                let id = runtime.begin_alloc(&mut out, *buffer, *place, *spec)?;
+                let rest = Rest::FinishAlloc(*buffer, id, runtime.reference(id));
+                Ok((Outcome::DONE, Some(rest)))
+            }
+            Op::Deallocate(buffer) => match runtime.begin_deallocate(*buffer) {
+                Some(id) => Ok((Outcome::DONE, Some(Rest::Marks(id, runtime.reference(id))))),
+                None => self.execute(op, observer).map(|outcome| (outcome, None)),
+            },
+            _ => self.execute(op, observer).map(|outcome| (outcome, None)),
+        }
+    }
+
+    fn continue_op<O: Observer>(&mut self, rest: Rest, observer: &mut O) -> Option<Rest> {
+        let (runtime, mut out) = self.split(observer);
+        let (Rest::FinishAlloc(_, id, object)
+        | Rest::Marks(id, object)
+        | Rest::Releases(id, object)) = rest;
+        // The process may have been killed under the thread.
+        if !runtime.exists(id, object) {
+            return None;
+        }
+        match rest {
+            Rest::FinishAlloc(name, ..) => {
+                if runtime.buffer(name).is_some() {
+                    runtime.drop_handle(&mut out, Handle::Buffer(name));
+                }
+                runtime.finish_alloc(&mut out, name, id);
+                None
+            }
+            Rest::Marks(..) => {
+                runtime.continue_marks(&mut out, id);
+                Some(Rest::Releases(id, object))
+            }
+            Rest::Releases(..) => {
+                runtime.continue_releases(&mut out, id);
+                None
+            }
+        }
+    }
+}
