@@ -187,11 +187,11 @@ pub enum Event<'a> {
     /// A guard returned early: the call would have done nothing anyway, or would have repeated.
     Swallowed { object: ObjectRef, devices: Lanes, guard: Guard },
     /// The client sent a message.
-    Sent(AllocMessage),
+    Sent(&'a AllocMessage),
     /// The client lost a message in a full socket.
-    Lost(AllocMessage),
+    Lost(&'a AllocMessage),
     /// The server read a message. FREEs for `missed` hit no entry.
-    Answered { message: AllocMessage, missed: Lanes },
+    Answered { message: &'a AllocMessage, missed: Lanes },
     /// A program was built, with this runtime id and circular buffers up to `region_end`.
     ProgramBuilt { program: u32, mesh_id: u32, region_end: DeviceAddr },
     /// A program was found in the cache.

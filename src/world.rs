@@ -123,8 +123,8 @@ impl<O: Observer> Surroundings for Outside<'_, O> {
     }
 
     #[inline]
-    fn deliver(&mut self, message: AllocMessage) {
-        let missed = self.server.receive(&message);
+    fn deliver(&mut self, message: &AllocMessage) {
+        let missed = self.server.receive(message);
         self.emit(Event::Answered { message, missed });
     }
 }

@@ -3,12 +3,12 @@
 //! A note, not a violation: the guards of documents 001 and 003 hide what the status test behind
 //! them already stopped (tt-metal.md 0.4).
 
-use super::{Facts, Findings};
+use super::Findings;
 use crate::event::{Event, Tick};
 use crate::violation::{OracleName, Relation, Violation};
 
 #[inline]
-pub(super) fn watch(tick: Tick, event: &Event<'_>, _: &Facts<'_>, findings: &mut Findings) {
+pub(super) fn watch(tick: Tick, event: &Event<'_>, findings: &mut Findings) {
     if let Event::Swallowed { object, devices, .. } = *event {
         findings.flag(Violation {
             devices,

@@ -37,7 +37,7 @@ use crate::event::{Event, Observer, Region, Tick};
 use crate::journal::{Cell, Fingerprint, Tracking, mix};
 use crate::message::UniqueId;
 use crate::runtime::program::CIRCULAR_BUFFER_IDS;
-use crate::units::Bytes;
+use crate::units::{Bytes, Lanes};
 use crate::violation::{OracleName, Relation, Violation};
 
 use state_machine::StateMachine;
@@ -115,6 +115,24 @@ impl Facts<'_> {
             None => self.living.of(owner).allocated,
         }
     }
+}
+
+/// The chips for whose two counters the condition holds; a counter that was never used is 0.
+#[inline]
+fn chips_where(tracked: &[u64], live: &[u64], condition: impl Fn(u64, u64) -> bool) -> Lanes {
+    let shared = tracked.len().min(live.len());
+    let both = tracked[..shared].iter().zip(&live[..shared]);
+    let mut chips = 0;
+    for (chip, (&tracked, &live)) in both.enumerate() {
+        chips |= u64::from(condition(tracked, live)) << chip;
+    }
+    for (chip, &tracked) in tracked.iter().enumerate().skip(shared) {
+        chips |= u64::from(condition(tracked, 0)) << chip;
+    }
+    for (chip, &live) in live.iter().enumerate().skip(shared) {
+        chips |= u64::from(condition(0, live)) << chip;
+    }
+    Lanes(chips)
 }
 
 /// How the sender of a message is related to the registration that it met.
@@ -268,12 +286,62 @@ impl Oracles {
 }
 
 impl Observer for Oracles {
+    /// Routes an event to the oracles that it concerns, then to the ledgers.
     #[inline]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
-        let transition = match event {
-            Event::Answered { message, .. } => self.register.follow(message),
-            _ => Transition::default(),
-        };
+        match event {
+            Event::Answered { message, missed } => {
+                let transition = self.register.follow(message);
+                if !transition.is_clean() || !missed.is_empty() {
+                    self.hear_message(tick, event, transition);
+                }
+            }
+            Event::Quiescent { tracked } => self.compare_counters(tick, tracked),
+            Event::AddressTaken { .. }
+            | Event::AddressReturned { .. }
+            | Event::AllocationFailed { .. }
+            | Event::RegionCleared { .. } => self.see_allocator(tick, event),
+            Event::StatusChanged { .. } | Event::BufferDestroyed { .. } => {
+                self.see_buffer(tick, event);
+            }
+            Event::Registered { .. } | Event::Unregistered { .. } => self.living.follow(event),
+            Event::Sent(_) => self.see_sent(tick, event),
+            Event::RegionOpened { .. } | Event::AllocatorDestroyed { .. } => {
+                self.holdings.follow(event);
+            }
+            Event::ProgramBuilt { .. } | Event::ProgramDestroyed { .. } => {
+                self.follow_programs(event);
+            }
+            Event::ProgramClashed { .. }
+            | Event::MemoryAccessed { .. }
+            | Event::RawPointerUsed { .. }
+            | Event::Swallowed { .. }
+            | Event::BlockTable { .. }
+            | Event::ServerEntry { .. }
+            | Event::Checkpoint { .. } => self.see_rare(tick, event),
+            Event::MeshOpened { .. }
+            | Event::MeshClosed { .. }
+            | Event::MeshDestroyed { .. }
+            | Event::BufferCreated { .. }
+            | Event::Lost(_)
+            | Event::CacheHit { .. }
+            | Event::CacheCleared { .. }
+            | Event::ProgramRan { .. }
+            | Event::Refused { .. }
+            | Event::CaptureSwitched { .. }
+            | Event::TrackingSwitched { .. }
+            | Event::ServerRestarted
+            | Event::ProcessKilled { .. }
+            | Event::Reaped { .. }
+            | Event::Reached(_) => {}
+        }
+    }
+}
+
+impl Oracles {
+    /// The facts as they are, and where to put what is found.
+    #[inline]
+    fn split(&mut self, transition: Transition) -> (Facts<'_>, &mut Findings) {
         let facts = Facts {
             transition,
             register: &self.register,
@@ -281,41 +349,68 @@ impl Observer for Oracles {
             living: &self.living,
             programs: &self.programs,
         };
-        let findings = &mut self.findings;
-        free_list::watch(tick, event, &facts, findings);
-        overlap::watch(tick, event, &facts, findings);
-        single_free::watch(tick, event, &facts, findings);
-        self.state_machine.update(|oracle| oracle.watch(tick, event, &facts, findings));
-        registry::watch(tick, event, &facts, findings);
-        unknown_free::watch(tick, event, &facts, findings);
+        (facts, &mut self.findings)
+    }
+
+    /// A message that did something out of the ordinary.
+    fn hear_message(&mut self, tick: Tick, event: &Event<'_>, transition: Transition) {
+        let (facts, findings) = self.split(transition);
+        unknown_free::watch(tick, event, findings);
         duplicate_allocation::watch(tick, event, &facts, findings);
         balance::watch(tick, event, &facts, findings);
         stale_free::watch(tick, event, &facts, findings);
         event_order::watch(tick, event, &facts, findings);
-        residue::watch(tick, event, &facts, findings);
-        self.tracker_truth.update(|oracle| oracle.watch(tick, event, &facts, findings));
-        self.visibility.update(|oracle| oracle.watch(tick, event, &facts, findings));
-        cb_clash::watch(tick, event, &facts, findings);
-        use_after_free::watch(tick, event, &facts, findings);
+    }
+
+    #[inline]
+    fn compare_counters(&mut self, tick: Tick, tracked: &[u64]) {
+        let (live, findings) = (self.holdings.live_bytes(), &mut self.findings);
+        self.tracker_truth.update(|oracle| oracle.watch(tick, tracked, live, findings));
+        self.visibility.update(|oracle| oracle.watch(tick, tracked, live, findings));
+    }
+
+    #[inline]
+    fn see_allocator(&mut self, tick: Tick, event: &Event<'_>) {
+        let (facts, findings) = self.split(Transition::default());
+        free_list::watch(tick, event, &facts, findings);
+        overlap::watch(tick, event, &facts, findings);
+        single_free::watch(tick, event, &facts, findings);
         teardown::watch(tick, event, &facts, findings);
-        masked_double_free::watch(tick, event, &facts, findings);
-        let abandoned = device_leak::watch(tick, event, &facts, findings);
-        if let Some((region, address)) = abandoned {
-            self.holdings.abandon(region, address);
-        }
-        self.living.follow(event);
         self.holdings.follow(event);
-        self.follow_programs(event);
-        let facts = Facts {
-            transition,
-            register: &self.register,
-            holdings: &self.holdings,
-            living: &self.living,
-            programs: &self.programs,
-        };
-        lowest::watch(tick, event, &facts, &mut self.findings);
+        let (facts, findings) = self.split(Transition::default());
+        lowest::watch(tick, event, &facts, findings);
         if let Event::AllocationFailed { region, after, .. } = *event {
             self.holdings.expect_allocated(region, after.allocated);
         }
+    }
+
+    #[inline]
+    fn see_buffer(&mut self, tick: Tick, event: &Event<'_>) {
+        let findings = &mut self.findings;
+        self.state_machine.update(|oracle| oracle.watch(tick, event, findings));
+        let (facts, findings) = self.split(Transition::default());
+        registry::watch(tick, event, &facts, findings);
+        if let Some((region, address)) = device_leak::watch(tick, event, &facts, findings) {
+            self.holdings.abandon(region, address);
+        }
+        self.living.follow(event);
+    }
+
+    #[inline]
+    fn see_sent(&mut self, tick: Tick, event: &Event<'_>) {
+        let findings = &mut self.findings;
+        self.state_machine.update(|oracle| oracle.watch(tick, event, findings));
+    }
+
+    fn see_rare(&mut self, tick: Tick, event: &Event<'_>) {
+        let (facts, findings) = self.split(Transition::default());
+        cb_clash::watch(tick, event, &facts, findings);
+        use_after_free::watch(tick, event, &facts, findings);
+        teardown::watch(tick, event, &facts, findings);
+        masked_double_free::watch(tick, event, findings);
+        free_list::watch(tick, event, &facts, findings);
+        device_leak::watch(tick, event, &facts, findings);
+        residue::watch(tick, event, &facts, findings);
+        balance::watch(tick, event, &facts, findings);
     }
 }

@@ -47,6 +47,15 @@ pub struct Transition {
     pub other: Option<Registered>,
 }
 
+impl Transition {
+    /// Whether the message was an ALLOC of a free key or a FREE by its owner.
+    #[must_use]
+    #[inline]
+    pub fn is_clean(&self) -> bool {
+        self.other.is_none() && self.unknown.is_empty()
+    }
+}
+
 /// Open registrations by {device, type, address}.
 #[derive(Clone, Debug)]
 pub struct Register {

@@ -3,7 +3,7 @@
 //! ALLOCATION_REQUESTED -> ALLOCATED -> DEALLOCATED, with no way back (tt-metal.md A2); tracking a
 //! buffer before its status is set was a deadlock (PR 17436).
 
-use super::{Facts, Findings};
+use super::Findings;
 use crate::event::{AllocationStatus, Event, Tick};
 use crate::message::{CallPath, MessageKind, ObjectRef, UniqueId};
 use crate::violation::{OracleName, Violation};
@@ -16,13 +16,7 @@ pub(super) struct StateMachine {
 
 impl StateMachine {
     #[inline]
-    pub(super) fn watch(
-        &mut self,
-        tick: Tick,
-        event: &Event<'_>,
-        _: &Facts<'_>,
-        findings: &mut Findings,
-    ) {
+    pub(super) fn watch(&mut self, tick: Tick, event: &Event<'_>, findings: &mut Findings) {
         match *event {
             Event::StatusChanged { object, from, to, .. } => {
                 if !legal(from, to) {

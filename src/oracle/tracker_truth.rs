@@ -2,10 +2,10 @@
 //!
 //! Counting messages is not enough: a tracker that says nothing is balanced too.
 
-use super::{Facts, Findings};
-use crate::event::{Event, Tick};
+use super::{Findings, chips_where};
+use crate::event::Tick;
 use crate::journal::Fingerprint;
-use crate::units::{DeviceId, Lanes};
+use crate::units::Lanes;
 use crate::violation::{OracleName, Violation};
 
 /// Remembers the chips on which the answer was wrong, to report each time it becomes so once.
@@ -21,31 +21,16 @@ impl Fingerprint for TrackerTruth {
 }
 
 impl TrackerTruth {
+    /// Looks at the counters of a quiescent point.
     #[inline]
     pub(super) fn watch(
         &mut self,
         tick: Tick,
-        event: &Event<'_>,
-        facts: &Facts<'_>,
+        tracked: &[u64],
+        live: &[u64],
         findings: &mut Findings,
     ) {
-        if let Event::Quiescent { tracked } = event {
-            let live = facts.holdings.live_bytes();
-            if *tracked == live && self.wrong.is_empty() {
-                return;
-            }
-            self.compare(tick, (tracked, live), findings);
-        }
-    }
-
-    #[cold]
-    fn compare(&mut self, tick: Tick, (tracked, live): (&[u64], &[u64]), findings: &mut Findings) {
-        let chip = |bytes: &[u64], chip: usize| bytes.get(chip).copied().unwrap_or(0);
-        let wrong = (0..tracked.len().max(live.len())).filter(|&index| {
-            let (tracked, live) = (chip(tracked, index), chip(live, index));
-            tracked != live
-        });
-        let wrong = wrong.fold(Lanes::NONE, |all, index| all.or(Lanes::one(DeviceId(index as u8))));
+        let wrong = chips_where(tracked, live, |tracked, live| tracked != live);
         let newly = wrong.minus(self.wrong);
         self.wrong = wrong;
         if !newly.is_empty() {

@@ -3,11 +3,11 @@
 //! The published symptom: "Deallocation for unknown buffer". The answer depends on the generation
 //! of the server as much as on the messages.
 
-use super::{Facts, Findings};
+use super::Findings;
 use crate::event::{Event, Tick};
 use crate::violation::{OracleName, Relation, Violation};
 
-pub(super) fn watch(tick: Tick, event: &Event<'_>, _: &Facts<'_>, findings: &mut Findings) {
+pub(super) fn watch(tick: Tick, event: &Event<'_>, findings: &mut Findings) {
     if let Event::Answered { message, missed } = event
         && !missed.is_empty()
     {

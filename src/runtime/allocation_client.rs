@@ -44,7 +44,7 @@ impl Fingerprint for Client {
 impl Runtime {
     /// `AllocationClient::report_allocation` and `report_deallocation`.
     #[inline]
-    pub(super) fn report<S: Surroundings>(&mut self, out: &mut S, message: AllocMessage) {
+    pub(super) fn report<S: Surroundings>(&mut self, out: &mut S, message: &AllocMessage) {
         if message.devices.is_empty() {
             return;
         }
@@ -64,7 +64,7 @@ impl Runtime {
 
     /// A full, unread or replaced socket.
     #[cold]
-    fn report_under_stress<S: Surroundings>(&mut self, out: &mut S, message: AllocMessage) {
+    fn report_under_stress<S: Surroundings>(&mut self, out: &mut S, message: &AllocMessage) {
         let mut devices = message.devices;
         if self.client.full_for > 0 {
             let full_for = self.client.full_for;
@@ -74,7 +74,7 @@ impl Runtime {
             // allocation-server.md 5.2 #19: "Non-blocking send: EAGAIN = dropped message [...]";
             // a blocking sender waits until the socket drains.
             if !self.fixes.has(Fix::BlockingSend) {
-                out.emit(Event::Lost(message.to(met)));
+                out.emit(Event::Lost(&message.to(met)));
                 out.emit(Event::Reached(Mark::MessageLost));
                 devices = devices.minus(met);
             }
@@ -83,7 +83,7 @@ impl Runtime {
             return;
         }
         let message = message.to(devices);
-        out.emit(Event::Sent(message));
+        out.emit(Event::Sent(&message));
         let queue_new = self.client.reconnected;
         if self.client.stalled || queue_new {
             self.client.update(|client| match queue_new {
@@ -91,7 +91,7 @@ impl Runtime {
                 false => client.old.push(message),
             });
         } else {
-            out.deliver(message);
+            out.deliver(&message);
         }
     }
 
@@ -137,7 +137,7 @@ impl Runtime {
             Stream::Old => client.old.remove(0),
             Stream::New => client.new.remove(0),
         });
-        out.deliver(message);
+        out.deliver(&message);
         true
     }
 

@@ -24,7 +24,7 @@ impl Runtime {
             Part::NonOwners(_) => CallPath::CreateAtAddress,
         };
         let devices = self.reporting_devices(object, part, filtered);
-        self.report(out, message(MessageKind::Alloc, object, devices, path, Role::UserHandle));
+        self.report(out, &message(MessageKind::Alloc, object, devices, path, Role::UserHandle));
     }
 
     /// `GraphTracker::track_deallocate` for an owner or for buffers that own nothing.
@@ -40,7 +40,7 @@ impl Runtime {
         // backing buffers".
         let filtered = self.fixes.has(Fix::MeshFilterFree);
         let devices = self.reporting_devices(object, part, filtered);
-        self.report(out, message(MessageKind::Free, object, devices, path, role));
+        self.report(out, &message(MessageKind::Free, object, devices, path, role));
     }
 
     /// The `device_id`s under which a buffer reports; none if it is silent.
@@ -89,7 +89,7 @@ impl Runtime {
         let mesh = self.programs[program].mesh;
         let messages = self.cb_messages(program, MessageKind::Alloc);
         self.meshes.update(mesh, |mesh| mesh.reported_cbs.push(program));
-        for message in messages {
+        for message in &messages {
             self.report(out, message);
         }
     }
@@ -112,7 +112,7 @@ impl Runtime {
         }
         self.meshes.update(mesh, |mesh| mesh.reported_cbs.retain(|one| !flushed.contains(one)));
         for program in flushed {
-            for message in self.cb_messages(program, MessageKind::Free) {
+            for message in &self.cb_messages(program, MessageKind::Free) {
                 self.report(out, message);
             }
         }

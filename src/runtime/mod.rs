@@ -51,7 +51,7 @@ pub trait Surroundings {
     fn emit(&mut self, event: Event<'_>);
 
     /// Hands a message to the server.
-    fn deliver(&mut self, message: AllocMessage);
+    fn deliver(&mut self, message: &AllocMessage);
 }
 
 /// Why an operation changed nothing, or not everything.

@@ -1,0 +1,258 @@
+//! Scenarios from choices: a profile says which operations, how often, and between which limits.
+
+use crate::choice::Choices;
+use crate::op::{
+    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, Handle, MeshHandle, Op, Pages, Place,
+    RunSpec,
+};
+use crate::runtime::Setup;
+use crate::scenario::Scenario;
+use crate::units::{BufferType, Bytes};
+
+/// How often each kind of operation is drawn, in parts of their sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// Allocations on the mesh.
+    pub alloc: u32,
+    /// Explicit deallocations.
+    pub deallocate: u32,
+    /// Drops of a handle, deallocated or not.
+    pub drop: u32,
+    /// Operations through the program cache.
+    pub run: u32,
+    /// Views.
+    pub view: u32,
+    /// Clears of the program cache.
+    pub clear_cache: u32,
+}
+
+/// What a generator draws, and between which limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Its name.
+    pub name: &'static str,
+    /// How often each operation is drawn.
+    pub weights: Weights,
+    /// Operations in a sequence, after the mesh is opened.
+    pub operations: u32,
+    /// The largest number of pages of a buffer, on each device.
+    pub pages_max: u32,
+    /// The size of a page.
+    pub page_size: Bytes,
+    /// How many different cached operations there are.
+    pub keys: u32,
+}
+
+impl Profile {
+    /// Allocations, releases and a few programs on one mesh: an ordinary program in random order.
+    #[must_use]
+    pub const fn basic() -> Self {
+        Self {
+            name: "basic",
+            weights: Weights {
+                alloc: 45,
+                deallocate: 25,
+                drop: 20,
+                run: 5,
+                view: 3,
+                clear_cache: 2,
+            },
+            operations: 100,
+            pages_max: 64,
+            page_size: Bytes(2048),
+            keys: 4,
+        }
+    }
+}
+
+/// The mesh that generated scenarios use.
+const MESH: MeshHandle = MeshHandle(0);
+
+/// What kinds of operation there are, in the order of [`Weights`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Alloc,
+    Deallocate,
+    Drop,
+    Run,
+    View,
+    ClearCache,
+}
+
+const KINDS: [Kind; 6] =
+    [Kind::Alloc, Kind::Deallocate, Kind::Drop, Kind::Run, Kind::View, Kind::ClearCache];
+
+/// Draws the operations of a scenario one by one.
+///
+/// It remembers only which names hold something, so that most of what it draws changes something;
+/// what the operations do is the world's affair.
+///
+/// ```
+/// use freeorder::choice::Seeded;
+/// use freeorder::generate::{Generator, Profile};
+/// let mut generator = Generator::new(Profile::basic());
+/// let op = generator.next_op(&mut Seeded::new(7));
+/// assert!(op.to_string().starts_with("alloc b0 on m0"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Generator {
+    profile: Profile,
+    total_weight: u64,
+    /// Names of buffers that were not deallocated.
+    live: Vec<BufferHandle>,
+    /// Names of buffers that were deallocated and not dropped.
+    dead: Vec<BufferHandle>,
+    /// Names that hold nothing and may be used again.
+    unused: Vec<BufferHandle>,
+    next_name: u32,
+    cached: bool,
+}
+
+impl Generator {
+    /// A generator that has drawn nothing.
+    #[must_use]
+    pub fn new(profile: Profile) -> Self {
+        let Weights { alloc, deallocate, drop, run, view, clear_cache } = profile.weights;
+        let total = [alloc, deallocate, drop, run, view, clear_cache].into_iter().map(u64::from);
+        Self {
+            profile,
+            total_weight: total.sum(),
+            live: Vec::new(),
+            dead: Vec::new(),
+            unused: Vec::new(),
+            next_name: 0,
+            cached: false,
+        }
+    }
+
+    /// Forgets what it has drawn, keeping the memory.
+    pub fn reset(&mut self) {
+        self.live.clear();
+        self.dead.clear();
+        self.unused.clear();
+        self.next_name = 0;
+        self.cached = false;
+    }
+
+    /// The operation that opens the mesh: all chips of the machine.
+    #[must_use]
+    pub fn opening(setup: &Setup) -> Op {
+        Op::Open { mesh: MESH, shape: setup.machine_shape(), at: (0, 0) }
+    }
+
+    /// Draws the next operation.
+    #[inline]
+    pub fn next_op(&mut self, choices: &mut impl Choices) -> Op {
+        loop {
+            match self.kind(choices) {
+                Kind::Alloc => return self.alloc(choices),
+                Kind::Deallocate if !self.live.is_empty() => return self.deallocate(choices),
+                Kind::Drop if self.live.len() + self.dead.len() > 0 => return self.drop(choices),
+                Kind::Run => return self.run(choices),
+                Kind::View if !self.live.is_empty() => return self.view(choices),
+                Kind::ClearCache if self.cached => {
+                    self.cached = false;
+                    return Op::ClearCache(MESH);
+                }
+                // Nothing to do it to: draw again. An allocation is always possible.
+                Kind::Deallocate | Kind::Drop | Kind::View | Kind::ClearCache => {}
+            }
+        }
+    }
+
+    #[inline]
+    fn kind(&self, choices: &mut impl Choices) -> Kind {
+        let Weights { alloc, deallocate, drop, run, view, clear_cache } = self.profile.weights;
+        let weights = [alloc, deallocate, drop, run, view, clear_cache];
+        let mut rest = choices.pick(self.total_weight) as u32;
+        for (kind, weight) in KINDS.into_iter().zip(weights) {
+            if rest < weight {
+                return kind;
+            }
+            rest -= weight;
+        }
+        unreachable!("the draw is below the sum of the weights")
+    }
+
+    #[inline]
+    fn fresh_name(&mut self) -> BufferHandle {
+        self.unused.pop().unwrap_or_else(|| {
+            self.next_name += 1;
+            BufferHandle(self.next_name - 1)
+        })
+    }
+
+    #[inline]
+    fn spec(&self, choices: &mut impl Choices) -> BufferSpec {
+        let draw = choices.pick(2 * u64::from(self.profile.pages_max)) as u32;
+        let buffer_type = if draw.is_multiple_of(2) { BufferType::Dram } else { BufferType::L1 };
+        let pages = Pages { count: 1 + draw / 2, size: self.profile.page_size };
+        BufferSpec { buffer_type, pages, top_down: None, shards: None }
+    }
+
+    #[inline]
+    fn alloc(&mut self, choices: &mut impl Choices) -> Op {
+        let spec = self.spec(choices);
+        let buffer = self.fresh_name();
+        self.live.push(buffer);
+        Op::Alloc { buffer, place: Place::Mesh(MESH), spec }
+    }
+
+    #[inline]
+    fn deallocate(&mut self, choices: &mut impl Choices) -> Op {
+        let victim = choices.pick(self.live.len() as u64) as usize;
+        let buffer = self.live.swap_remove(victim);
+        self.dead.push(buffer);
+        Op::Deallocate(buffer)
+    }
+
+    #[inline]
+    fn drop(&mut self, choices: &mut impl Choices) -> Op {
+        let victim = choices.pick((self.live.len() + self.dead.len()) as u64) as usize;
+        let buffer = match victim.checked_sub(self.live.len()) {
+            None => self.live.swap_remove(victim),
+            Some(dead) => self.dead.swap_remove(dead),
+        };
+        self.unused.push(buffer);
+        Op::Drop(Handle::Buffer(buffer))
+    }
+
+    fn run(&mut self, choices: &mut impl Choices) -> Op {
+        self.cached = true;
+        let key = CacheKey(choices.pick(u64::from(self.profile.keys)) as u32);
+        let reads = match self.live.len() {
+            0 => Vec::new(),
+            live => vec![self.live[choices.pick(live as u64) as usize]],
+        };
+        let circular_buffers =
+            vec![CircularBufferSpec { count: 3, size: Bytes(4096), cores: None }];
+        Op::Run(Box::new(RunSpec {
+            key,
+            mesh: MESH,
+            circular_buffers,
+            kernel: None,
+            reads,
+            output: None,
+            stale: false,
+        }))
+    }
+
+    #[inline]
+    fn view(&mut self, choices: &mut impl Choices) -> Op {
+        let of = self.live[choices.pick(self.live.len() as u64) as usize];
+        let buffer = self.fresh_name();
+        // A view is dropped, never deallocated: it owns nothing.
+        self.dead.push(buffer);
+        Op::View { buffer, of, pages: None }
+    }
+}
+
+/// The scenario that a profile draws from the choices: the mesh, the operations, and the exit of
+/// the program, which drops what is left.
+pub fn scenario(profile: Profile, setup: &Setup, choices: &mut impl Choices) -> Scenario {
+    let mut generator = Generator::new(profile);
+    let mut ops = vec![Generator::opening(setup)];
+    ops.extend((0..profile.operations).map(|_| generator.next_op(choices)));
+    ops.push(Op::Exit);
+    Scenario::from_ops(ops)
+}
