@@ -39,7 +39,7 @@ impl fmt::Display for AllocationStatus {
 
 /// What an allocator reports after each call: what the `lowest` and `free-list` oracles compare
 /// with what they counted themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AllocatorState {
     /// Bytes allocated in the region of the buffer type, in one bank.
     pub allocated: Bytes,
@@ -48,7 +48,7 @@ pub struct AllocatorState {
 }
 
 /// The region of one allocator that a block lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
     /// Which allocator.
     pub allocator: AllocatorId,
@@ -63,7 +63,7 @@ impl fmt::Display for Region {
 }
 
 /// The extent of a region, and whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RegionBounds {
     /// Its first address.
     pub start: DeviceAddr,
@@ -74,7 +74,7 @@ pub struct RegionBounds {
 }
 
 /// A block of a region's block table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableBlock {
     /// Its first address.
     pub address: DeviceAddr,
@@ -85,7 +85,7 @@ pub struct TableBlock {
 }
 
 /// The part of a buffer that changed its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// An owning buffer: a MeshBuffer's backing buffer, or a buffer of one device.
     Owner,
@@ -94,7 +94,7 @@ pub enum Part {
 }
 
 /// Which of the two published guards swallowed a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Guard {
     /// The one in `mark_as_deallocated`.
     Mark,
@@ -103,7 +103,7 @@ pub enum Guard {
 }
 
 /// What a raw pointer pointed to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RawPointer {
     /// `allocator_` of a buffer.
     Allocator,
@@ -126,7 +126,7 @@ impl fmt::Display for RawPointer {
 /// Something that happened.
 ///
 /// Facts about a lock-step mesh carry the whole set of chips they hold for.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the fields are named for what they are; the variants say the rest")]
 pub enum Event<'a> {
     /// A mesh device was opened, or cut from another, and got an id and an allocator.
@@ -391,13 +391,13 @@ pub trait Observer {
 
 /// Watches nothing.
 impl Observer for () {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, _: Tick, _: &Event<'_>) {}
 }
 
 /// Two observers see each event, the first one first.
 impl<A: Observer, B: Observer> Observer for (A, B) {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
         self.0.observe(tick, event);
         self.1.observe(tick, event);
@@ -405,7 +405,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
 }
 
 impl<O: Observer> Observer for &mut O {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
         (**self).observe(tick, event);
     }

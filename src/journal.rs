@@ -6,11 +6,13 @@
 //! a plain simulation asks for neither and pays two predictable branches.
 
 mod cell;
+mod id_map;
 mod lane_counters;
 mod lane_map;
 mod slab;
 
 pub use cell::Cell;
+pub use id_map::IdMap;
 pub use lane_counters::LaneCounters;
 pub use lane_map::LaneMap;
 pub use slab::{Slab, Vacant};

@@ -4,7 +4,10 @@
 //! simulation.
 
 pub mod allocator;
+pub mod assumptions;
 pub mod choice;
+pub mod cli;
+pub mod corpus;
 pub mod event;
 pub mod fix;
 pub mod generate;
@@ -16,6 +19,7 @@ pub mod op;
 pub mod oracle;
 pub mod runtime;
 pub mod scenario;
+pub mod search;
 pub mod server;
 pub mod suggest;
 pub mod units;

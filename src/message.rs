@@ -10,6 +10,24 @@ use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueId(pub u64);
 
+/// Circular buffers are not Buffer objects and have no unique id: the model gives those of a
+/// program the number of its runtime id, counted from here.
+const CIRCULAR_BUFFERS: u64 = 1 << 23;
+
+impl UniqueId {
+    /// The id under which the circular buffers of a program report.
+    #[must_use]
+    pub fn of_circular_buffers(program: u32) -> Self {
+        Self(CIRCULAR_BUFFERS + u64::from(program))
+    }
+
+    /// The program whose circular buffers report under this id; none for a buffer.
+    #[must_use]
+    pub fn program(self) -> Option<u32> {
+        self.0.checked_sub(CIRCULAR_BUFFERS).and_then(|program| u32::try_from(program).ok())
+    }
+}
+
 impl fmt::Display for UniqueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.0)

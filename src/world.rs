@@ -117,7 +117,7 @@ struct Outside<'a, O> {
 }
 
 impl<O: Observer> Surroundings for Outside<'_, O> {
-    #[inline]
+    #[inline(always)]
     fn emit(&mut self, event: Event<'_>) {
         self.observer.observe(self.tick, &event);
     }

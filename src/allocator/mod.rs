@@ -1,8 +1,8 @@
 //! The device-memory allocator: which address a request gets, and what a free gives back.
 //!
 //! [`FreeListOpt`] answers exactly as tt-metal's class of that name; a [`BankManager`] puts one or
-//! more of them behind the rounding and the limits of one buffer type, and [`memory_map`] says where
-//! the regions of each machine lie.
+//! more of them behind the rounding and the limits of one buffer type, and [`memory_map`] says
+//! where the regions of each machine lie.
 
 pub mod bank_manager;
 pub mod free_list_opt;

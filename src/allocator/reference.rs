@@ -1,4 +1,5 @@
-//! A second reading of the allocator's rules, as plain as it can be, to hold [`FreeListOpt`] against.
+//! A second reading of the allocator's rules, as plain as it can be, to hold [`FreeListOpt`]
+//! against.
 //!
 //! It keeps the allocated ranges in one sorted list and works everything else out from them.
 //!

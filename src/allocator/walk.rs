@@ -80,6 +80,12 @@ impl Walk {
         &self.list
     }
 
+    /// The allocator as the walk leaves it.
+    #[must_use]
+    pub fn into_list(self) -> FreeListOpt {
+        self.list
+    }
+
     /// Sum of all addresses given so far.
     #[must_use]
     pub fn checksum(&self) -> u64 {

@@ -89,9 +89,7 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
             if slot.key == key && !slot.lanes.and(lanes).is_empty() {
                 if slot.lanes == lanes && !self.split {
                     let new = change(lanes, Some(slot.value));
-                    let value = new.unwrap_or_default();
-                    let lanes = if new.is_some() { lanes } else { Lanes::NONE };
-                    self.write(index, Slot { key, lanes, value });
+                    self.rewrite(index, lanes, new);
                     return;
                 }
                 self.update_split(key, lanes, change);
@@ -141,11 +139,16 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
         }
     }
 
+    /// All entries as (key, devices, value), in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, Lanes, P)> {
+        let live = self.slots.iter().filter(|slot| !slot.lanes.is_empty());
+        live.map(|slot| (slot.key - 1, slot.lanes, slot.value))
+    }
+
     /// All entries as (key, devices, value), lowest key first.
     #[must_use]
     pub fn entries(&self) -> Vec<(u64, Lanes, P)> {
-        let live = self.slots.iter().filter(|slot| !slot.lanes.is_empty());
-        let mut entries: Vec<_> = live.map(|slot| (slot.key - 1, slot.lanes, slot.value)).collect();
+        let mut entries: Vec<_> = self.iter().collect();
         entries.sort_by_key(|&(key, lanes, _)| (key, lanes));
         entries
     }
@@ -261,13 +264,34 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
         }
     }
 
+    /// Changes or empties a slot that is in use.
+    #[inline]
+    fn rewrite(&mut self, index: usize, lanes: Lanes, value: Option<P>) {
+        let key = self.slots[index].key;
+        let new = match value {
+            Some(value) => Slot { key, lanes, value },
+            None => Slot { key, lanes: Lanes::NONE, value: P::default() },
+        };
+        if self.tracking != Tracking::NONE {
+            self.track(index, &new);
+        }
+        let slot = &mut self.slots[index];
+        slot.lanes = new.lanes;
+        slot.value = new.value;
+    }
+
     #[inline]
     fn write(&mut self, index: usize, new: Slot<P>) {
-        let old = std::mem::replace(&mut self.slots[index], new);
-        self.used += usize::from(old.key == 0);
-        if self.tracking.hash {
-            self.hash ^= self.fingerprint(&old) ^ self.fingerprint(&new);
+        self.used += usize::from(self.slots[index].key == 0);
+        if self.tracking != Tracking::NONE {
+            self.track(index, &new);
         }
+        self.slots[index] = new;
+    }
+
+    fn track(&mut self, index: usize, new: &Slot<P>) {
+        let old = self.slots[index];
+        self.hash ^= self.fingerprint(&old) ^ self.fingerprint(new);
         if self.tracking.undo {
             self.journal.push(Change::Slot { index, old });
         }

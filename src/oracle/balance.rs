@@ -51,15 +51,21 @@ fn out_of_turn(
 }
 
 fn unequal_ends(tick: Tick, facts: &Facts<'_>, findings: &mut Findings) {
-    for (buffer_type, address, devices, registered) in facts.register.entries() {
-        if registered.depth > 1 || !facts.is_alive(registered.owner) {
-            findings.flag(Violation {
-                devices,
-                address: Some(address),
-                buffer_type: Some(buffer_type),
-                by: Some(registered.object()),
-                ..Violation::new(OracleName::Balance, tick, "more ALLOCs than FREEs at the end")
-            });
-        }
+    let mut open: Vec<_> = facts
+        .register
+        .iter()
+        .filter(|(.., registered)| registered.depth > 1 || !facts.is_alive(registered.owner))
+        .collect();
+    open.sort_unstable_by_key(|&(buffer_type, address, devices, _)| {
+        (address, buffer_type, devices)
+    });
+    for (buffer_type, address, devices, registered) in open {
+        findings.flag(Violation {
+            devices,
+            address: Some(address),
+            buffer_type: Some(buffer_type),
+            by: Some(registered.object()),
+            ..Violation::new(OracleName::Balance, tick, "more ALLOCs than FREEs at the end")
+        });
     }
 }

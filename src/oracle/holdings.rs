@@ -76,14 +76,18 @@ enum Change {
     Removed(usize, usize, Held),
     Abandoned(usize, usize),
     Allocated(usize, Bytes),
-    Opened,
+    Opened(usize),
     Emptied(usize, Vec<Held>),
     Died(usize),
 }
 
+/// Regions of one allocator: one for each buffer type.
+const TYPES: usize = BufferType::ALL.len();
+
 /// All regions and the live bytes of each chip.
 #[derive(Clone, Debug)]
 pub struct Holdings {
+    /// Four for each allocator, by number and type; a region that was never opened is dead.
     regions: Vec<HeldRegion>,
     live: LaneCounters,
     journal: Vec<Change>,
@@ -98,7 +102,9 @@ impl Holdings {
     }
 
     pub(super) fn reset(&mut self) {
-        self.regions.clear();
+        for region in &mut self.regions {
+            region.alive = false;
+        }
         self.live.reset();
         self.journal.clear();
         self.hash = 0;
@@ -111,11 +117,11 @@ impl Holdings {
         self.live.get()
     }
 
-    /// Every region, oldest first.
-    #[must_use]
+    /// The living regions of a buffer type, oldest allocator first.
     #[inline]
-    pub fn regions(&self) -> &[HeldRegion] {
-        &self.regions
+    pub fn regions(&self, buffer_type: BufferType) -> impl Iterator<Item = &HeldRegion> {
+        let of_type = self.regions.iter().skip(buffer_type.index()).step_by(TYPES);
+        of_type.filter(|region| region.alive)
     }
 
     /// The region, if its allocator still exists.
@@ -128,17 +134,16 @@ impl Holdings {
     /// Whether an owner holds a block at this address on one of the chips.
     #[must_use]
     pub fn is_held(&self, devices: Lanes, buffer_type: BufferType, address: DeviceAddr) -> bool {
-        self.regions.iter().any(|region| {
-            region.alive
-                && region.region.buffer_type == buffer_type
-                && !region.devices.and(devices).is_empty()
+        self.regions(buffer_type).any(|region| {
+            !region.devices.and(devices).is_empty()
                 && region.at(address).is_some_and(|held| !held.abandoned)
         })
     }
 
     #[inline]
     fn index(&self, region: Region) -> Option<usize> {
-        self.regions.iter().rposition(|one| one.alive && one.region == region)
+        let index = region.allocator.0 as usize * TYPES + region.buffer_type.index();
+        self.regions.get(index).filter(|one| one.alive).map(|_| index)
     }
 
     /// Follows an event; called after the oracles that compare with the state before it.
@@ -160,11 +165,7 @@ impl Holdings {
                     self.remove(index, position);
                 }
             }
-            Event::RegionOpened { region, devices, bounds } => {
-                let (allocated, blocks, alive) = (Bytes(0), Vec::new(), true);
-                self.regions.push(HeldRegion { region, devices, bounds, allocated, alive, blocks });
-                self.note(Change::Opened);
-            }
+            Event::RegionOpened { region, devices, bounds } => self.open(region, devices, bounds),
             Event::RegionCleared { region, .. } => {
                 if let Some(index) = self.index(region) {
                     self.empty(index);
@@ -173,6 +174,28 @@ impl Holdings {
             Event::AllocatorDestroyed { allocator } => self.destroy(allocator),
             _ => {}
         }
+    }
+
+    fn open(&mut self, region: Region, devices: Lanes, bounds: RegionBounds) {
+        let index = region.allocator.0 as usize * TYPES + region.buffer_type.index();
+        while self.regions.len() <= index {
+            let place = self.regions.len();
+            let allocator = AllocatorId((place / TYPES) as u32);
+            let region = Region { allocator, buffer_type: BufferType::ALL[place % TYPES] };
+            self.regions.push(HeldRegion {
+                region,
+                devices: Lanes::NONE,
+                bounds: RegionBounds { start: bounds.start, end: bounds.start, ..bounds },
+                allocated: Bytes(0),
+                alive: false,
+                blocks: Vec::new(),
+            });
+        }
+        let place = &mut self.regions[index];
+        (place.devices, place.bounds, place.allocated) = (devices, bounds, Bytes(0));
+        place.blocks.clear();
+        place.alive = true;
+        self.note(Change::Opened(index));
     }
 
     /// The owner gave up without giving the block back: its bytes are nobody's from now on.
@@ -292,9 +315,7 @@ impl Holdings {
                 self.toggle(index, &held);
             }
             Change::Allocated(index, old) => self.regions[index].allocated = old,
-            Change::Opened => {
-                self.regions.pop();
-            }
+            Change::Opened(index) => self.regions[index].alive = false,
             Change::Emptied(index, blocks) => {
                 blocks.iter().for_each(|held| self.toggle(index, held));
                 self.regions[index].blocks = blocks;

@@ -1,9 +1,8 @@
 //! Which owners are alive: the third ground truth that several oracles share.
 
 use crate::event::{AllocationStatus, Event, Part};
-use crate::journal::{Fingerprint, LaneMap, Tracking, mix};
+use crate::journal::{IdMap, Tracking};
 use crate::message::UniqueId;
-use crate::units::{DeviceId, Lanes};
 
 /// What is known of an owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,23 +13,18 @@ pub struct Life {
     pub registered: bool,
 }
 
-impl Fingerprint for Life {
-    fn fingerprint(&self) -> u64 {
-        mix(u64::from(self.allocated), u64::from(self.registered))
-    }
-}
+const ALLOCATED: u8 = 0b01;
+const REGISTERED: u8 = 0b10;
 
-const ONLY: Lanes = Lanes(1);
-
-/// Owners and programs that are alive, by unique id.
+/// Owners that are alive, by unique id.
 #[derive(Clone, Debug)]
 pub struct Living {
-    owners: LaneMap<Life>,
+    owners: IdMap,
 }
 
 impl Living {
     pub(super) fn new(tracking: Tracking) -> Self {
-        Self { owners: LaneMap::new(tracking) }
+        Self { owners: IdMap::new(tracking) }
     }
 
     pub(super) fn reset(&mut self) {
@@ -41,7 +35,8 @@ impl Living {
     #[must_use]
     #[inline]
     pub fn of(&self, owner: UniqueId) -> Life {
-        self.owners.get(owner.0, DeviceId(0)).unwrap_or_default()
+        let bits = self.owners.get(owner.0);
+        Life { allocated: bits & ALLOCATED != 0, registered: bits & REGISTERED != 0 }
     }
 
     #[inline]
@@ -49,29 +44,24 @@ impl Living {
         match *event {
             Event::StatusChanged { object, part: Part::Owner, to, .. } => {
                 let allocated = to == AllocationStatus::Allocated;
-                self.set(object.unique_id, |life| Life { allocated, ..life });
+                self.change(object.unique_id, ALLOCATED, allocated);
             }
-            Event::Registered { object, .. } => {
-                self.set(object.unique_id, |life| Life { registered: true, ..life });
-            }
-            Event::Unregistered { object, .. } => {
-                self.set(object.unique_id, |life| Life { registered: false, ..life });
-            }
+            Event::Registered { object, .. } => self.change(object.unique_id, REGISTERED, true),
+            Event::Unregistered { object, .. } => self.change(object.unique_id, REGISTERED, false),
             Event::BufferDestroyed { object, .. } => {
-                if self.of(object.unique_id) != Life::default() {
-                    self.set(object.unique_id, |_| Life::default());
-                }
+                self.change(object.unique_id, ALLOCATED | REGISTERED, false);
             }
             _ => {}
         }
     }
 
     #[inline]
-    fn set(&mut self, owner: UniqueId, change: impl Fn(Life) -> Life) {
-        self.owners.update(owner.0, ONLY, |_, old| {
-            let new = change(old.unwrap_or_default());
-            (new != Life::default()).then_some(new)
-        });
+    fn change(&mut self, owner: UniqueId, bits: u8, on: bool) {
+        let old = self.owners.get(owner.0);
+        let new = if on { old | bits } else { old & !bits };
+        if new != old {
+            self.owners.set(owner.0, new);
+        }
     }
 
     pub(super) fn mark(&self) -> usize {

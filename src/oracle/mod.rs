@@ -35,8 +35,7 @@ pub use register::{Register, Registered, Transition};
 
 use crate::event::{Event, Observer, Region, Tick};
 use crate::journal::{Cell, Fingerprint, Tracking, mix};
-use crate::message::UniqueId;
-use crate::runtime::program::CIRCULAR_BUFFER_IDS;
+use crate::message::{AllocMessage, UniqueId};
 use crate::units::{Bytes, Lanes};
 use crate::violation::{OracleName, Relation, Violation};
 
@@ -110,29 +109,33 @@ impl Facts<'_> {
 
     /// Whether an owner of memory, or the program of circular buffers, is alive.
     fn is_alive(&self, owner: UniqueId) -> bool {
-        match owner.0.checked_sub(CIRCULAR_BUFFER_IDS) {
-            Some(program) => self.programs.iter().any(|&one| u64::from(one) == program),
+        match owner.program() {
+            Some(program) => self.programs.contains(&program),
             None => self.living.of(owner).allocated,
         }
     }
 }
 
-/// The chips for whose two counters the condition holds; a counter that was never used is 0.
+/// The chips whose counters differ, and those on which the tracker shows nothing of what is there;
+/// a counter that was never used is 0.
 #[inline]
-fn chips_where(tracked: &[u64], live: &[u64], condition: impl Fn(u64, u64) -> bool) -> Lanes {
+fn compare_chips(tracked: &[u64], live: &[u64]) -> (Lanes, Lanes) {
+    let (mut different, mut hidden) = (0, 0);
+    let mut compare = |chip: usize, tracked: u64, live: u64| {
+        different |= u64::from(tracked != live) << chip;
+        hidden |= u64::from(tracked == 0 && live != 0) << chip;
+    };
     let shared = tracked.len().min(live.len());
-    let both = tracked[..shared].iter().zip(&live[..shared]);
-    let mut chips = 0;
-    for (chip, (&tracked, &live)) in both.enumerate() {
-        chips |= u64::from(condition(tracked, live)) << chip;
+    for (chip, (&tracked, &live)) in tracked[..shared].iter().zip(&live[..shared]).enumerate() {
+        compare(chip, tracked, live);
     }
     for (chip, &tracked) in tracked.iter().enumerate().skip(shared) {
-        chips |= u64::from(condition(tracked, 0)) << chip;
+        compare(chip, tracked, 0);
     }
     for (chip, &live) in live.iter().enumerate().skip(shared) {
-        chips |= u64::from(condition(0, live)) << chip;
+        compare(chip, 0, live);
     }
-    Lanes(chips)
+    (Lanes(different), Lanes(hidden))
 }
 
 /// How the sender of a message is related to the registration that it met.
@@ -286,16 +289,12 @@ impl Oracles {
 }
 
 impl Observer for Oracles {
-    /// Routes an event to the oracles that it concerns, then to the ledgers.
-    #[inline]
+    /// Routes an event to the oracles that it concerns, then to the ledgers. Inlined where the event
+    /// is made, so that an event which concerns nobody costs nothing.
+    #[inline(always)]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
         match event {
-            Event::Answered { message, missed } => {
-                let transition = self.register.follow(message);
-                if !transition.is_clean() || !missed.is_empty() {
-                    self.hear_message(tick, event, transition);
-                }
-            }
+            Event::Answered { message, missed } => self.hear(tick, event, message, *missed),
             Event::Quiescent { tracked } => self.compare_counters(tick, tracked),
             Event::AddressTaken { .. }
             | Event::AddressReturned { .. }
@@ -352,7 +351,15 @@ impl Oracles {
         (facts, &mut self.findings)
     }
 
+    fn hear(&mut self, tick: Tick, event: &Event<'_>, message: &AllocMessage, missed: Lanes) {
+        let transition = self.register.follow(message);
+        if !transition.is_clean() || !missed.is_empty() {
+            self.hear_message(tick, event, transition);
+        }
+    }
+
     /// A message that did something out of the ordinary.
+    #[cold]
     fn hear_message(&mut self, tick: Tick, event: &Event<'_>, transition: Transition) {
         let (facts, findings) = self.split(transition);
         unknown_free::watch(tick, event, findings);
@@ -362,14 +369,17 @@ impl Oracles {
         event_order::watch(tick, event, &facts, findings);
     }
 
-    #[inline]
     fn compare_counters(&mut self, tick: Tick, tracked: &[u64]) {
-        let (live, findings) = (self.holdings.live_bytes(), &mut self.findings);
-        self.tracker_truth.update(|oracle| oracle.watch(tick, tracked, live, findings));
-        self.visibility.update(|oracle| oracle.watch(tick, tracked, live, findings));
+        let (different, hidden) = compare_chips(tracked, self.holdings.live_bytes());
+        let findings = &mut self.findings;
+        if different != self.tracker_truth.wrong() {
+            self.tracker_truth.update(|oracle| oracle.watch(tick, different, findings));
+        }
+        if hidden != self.visibility.wrong() {
+            self.visibility.update(|oracle| oracle.watch(tick, hidden, findings));
+        }
     }
 
-    #[inline]
     fn see_allocator(&mut self, tick: Tick, event: &Event<'_>) {
         let (facts, findings) = self.split(Transition::default());
         free_list::watch(tick, event, &facts, findings);
@@ -384,7 +394,6 @@ impl Oracles {
         }
     }
 
-    #[inline]
     fn see_buffer(&mut self, tick: Tick, event: &Event<'_>) {
         let findings = &mut self.findings;
         self.state_machine.update(|oracle| oracle.watch(tick, event, findings));
@@ -396,7 +405,6 @@ impl Oracles {
         self.living.follow(event);
     }
 
-    #[inline]
     fn see_sent(&mut self, tick: Tick, event: &Event<'_>) {
         let findings = &mut self.findings;
         self.state_machine.update(|oracle| oracle.watch(tick, event, findings));

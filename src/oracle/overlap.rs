@@ -21,10 +21,9 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
     } else if bounds.alignment.0 > 1 && (address.0 - bounds.start.0) % bounds.alignment.0 != 0 {
         flag(tick, &taken, (Lanes::NONE, None), "a block is not aligned", findings);
     }
-    for other in facts.holdings.regions() {
+    for other in facts.holdings.regions(region.buffer_type) {
         let shared = other.devices.and(own.devices);
-        let same_memory = other.region.buffer_type == region.buffer_type;
-        if !other.alive || !same_memory || shared.is_empty() {
+        if shared.is_empty() {
             continue;
         }
         if let Some(held) = other.overlapping(address, end) {

@@ -71,9 +71,9 @@ impl Register {
         self.keys.reset();
     }
 
-    /// Every open registration.
-    pub fn entries(&self) -> impl Iterator<Item = (BufferType, DeviceAddr, Lanes, Registered)> {
-        self.keys.entries().into_iter().map(|(key, devices, registered)| {
+    /// Every open registration, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (BufferType, DeviceAddr, Lanes, Registered)> {
+        self.keys.iter().map(|(key, devices, registered)| {
             let buffer_type = BufferType::ALL[(key & 3) as usize];
             (buffer_type, DeviceAddr(key >> 2), devices, registered)
         })

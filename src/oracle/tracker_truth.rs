@@ -2,7 +2,7 @@
 //!
 //! Counting messages is not enough: a tracker that says nothing is balanced too.
 
-use super::{Findings, chips_where};
+use super::Findings;
 use crate::event::Tick;
 use crate::journal::Fingerprint;
 use crate::units::Lanes;
@@ -21,16 +21,14 @@ impl Fingerprint for TrackerTruth {
 }
 
 impl TrackerTruth {
-    /// Looks at the counters of a quiescent point.
+    /// The chips on which the answer was wrong at the last quiescent point.
     #[inline]
-    pub(super) fn watch(
-        &mut self,
-        tick: Tick,
-        tracked: &[u64],
-        live: &[u64],
-        findings: &mut Findings,
-    ) {
-        let wrong = chips_where(tracked, live, |tracked, live| tracked != live);
+    pub(super) fn wrong(self) -> Lanes {
+        self.wrong
+    }
+
+    /// Takes the answer of a quiescent point: the chips on which it is wrong.
+    pub(super) fn watch(&mut self, tick: Tick, wrong: Lanes, findings: &mut Findings) {
         let newly = wrong.minus(self.wrong);
         self.wrong = wrong;
         if !newly.is_empty() {

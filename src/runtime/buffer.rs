@@ -76,7 +76,7 @@ impl Runtime {
             // Document 001: "GUARD 2: Prevent deallocating already-deallocated buffers". The line
             // after it returned for every status but ALLOCATED all along.
             if self.fixes.has(Fix::GuardDealloc) && object.status == AllocationStatus::Deallocated {
-                let devices = self.mesh_or_own_devices(&object);
+                let devices = object.device_id;
                 let guard = Guard::Dealloc;
                 out.emit(Event::Swallowed { object: object.reference(), devices, guard });
             }
@@ -104,9 +104,9 @@ impl Runtime {
         let object = self.objects[id.0];
         let (pending, done) = match part {
             Part::Owner if object.status == AllocationStatus::Deallocated => {
-                (Lanes::NONE, self.mesh_or_own_devices(&object))
+                (Lanes::NONE, object.device_id)
             }
-            Part::Owner => (self.mesh_or_own_devices(&object), Lanes::NONE),
+            Part::Owner => (object.device_id, Lanes::NONE),
             Part::NonOwners(devices) => (
                 devices.and(object.non_owners_allocated),
                 devices.and(object.non_owners).minus(object.non_owners_allocated),
@@ -271,10 +271,5 @@ impl Runtime {
         if object.owners.count(Role::View) > 0 {
             out.emit(Event::Reached(Mark::ViewOutlivesRoot));
         }
-    }
-
-    #[inline]
-    fn mesh_or_own_devices(&self, object: &Object) -> Lanes {
-        object.mesh.map_or(object.devices, |mesh| self.mesh_id_lane(mesh))
     }
 }

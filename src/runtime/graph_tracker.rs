@@ -59,8 +59,8 @@ impl Runtime {
             (Part::NonOwners(_), _) if fan_out => Lanes::NONE,
             (Part::NonOwners(devices), _) => devices,
             (Part::Owner, Some(_)) if mesh_filter => Lanes::NONE,
-            (Part::Owner, Some(mesh)) if !fan_out => self.mesh_id_lane(mesh),
-            (Part::Owner, _) => object.devices,
+            (Part::Owner, _) if fan_out => object.devices,
+            (Part::Owner, _) => object.device_id,
         }
     }
 

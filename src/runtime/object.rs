@@ -115,6 +115,8 @@ pub struct Object {
     pub process: u32,
     /// The chips it is on.
     pub devices: Lanes,
+    /// `device_->id()` of the owning buffer: of a mesh its own id, which is no chip's number.
+    pub device_id: Lanes,
     /// Of a MeshBuffer: who owns the memory.
     pub state: MeshBufferState,
     /// The status of the owning buffer.
@@ -179,6 +181,7 @@ impl Vacant for Object {
             allocator: AllocatorId(0),
             process: 0,
             devices: Lanes::NONE,
+            device_id: Lanes::NONE,
             state: MeshBufferState::ExternallyOwned,
             status: AllocationStatus::AllocationRequested,
             non_owners: Lanes::NONE,
@@ -216,6 +219,7 @@ impl Fingerprint for Object {
             self.unique_id.0,
             self.owner.0,
             self.devices.0,
+            self.device_id.0,
             self.non_owners.0,
             self.non_owners_allocated.0,
             self.address.0,

@@ -10,9 +10,6 @@ use crate::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Origin, Rol
 use crate::op::CircularBufferSpec;
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
-/// Unique ids of circular buffers start here: they are not Buffer objects and have none.
-pub const CIRCULAR_BUFFER_IDS: u64 = 1 << 23;
-
 /// The memory that a program was bound to when it was built: what a dispatch reads if nobody
 /// patches its runtime arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ impl Program {
         kind: MessageKind,
         (devices, path): (Lanes, CallPath),
     ) -> AllocMessage {
-        let unique_id = UniqueId(CIRCULAR_BUFFER_IDS + u64::from(self.runtime_id));
+        let unique_id = UniqueId::of_circular_buffers(self.runtime_id);
         AllocMessage {
             kind,
             devices,
@@ -236,7 +233,7 @@ impl Runtime {
             return;
         }
         let alive = self.mesh_exists(program);
-        let unique_id = UniqueId(CIRCULAR_BUFFER_IDS + u64::from(dying.runtime_id));
+        let unique_id = UniqueId::of_circular_buffers(dying.runtime_id);
         let origin = Origin::CircularBuffers(dying.runtime_id);
         let object = ObjectRef { origin, unique_id };
         out.emit(Event::RawPointerUsed { pointer: RawPointer::ProgramDevice, alive, object });

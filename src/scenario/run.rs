@@ -29,7 +29,7 @@ pub struct Totals {
 }
 
 impl Observer for Totals {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, _: Tick, event: &Event<'_>) {
         match event {
             Event::Sent(message) => {
@@ -265,13 +265,24 @@ pub struct LineSink<W> {
     writer: W,
     line: String,
     /// The first error of the writer; after it nothing is written.
-    pub error: Option<io::Error>,
+    error: Option<io::Error>,
 }
 
 impl<W: io::Write> LineSink<W> {
     /// Writes to the writer.
     pub fn new(writer: W) -> Self {
         Self { writer, line: String::new(), error: None }
+    }
+
+    /// Flushes the writer.
+    ///
+    /// # Errors
+    /// With the first error that the writer ever had.
+    pub fn finish(mut self) -> io::Result<()> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => self.writer.flush(),
+        }
     }
 }
 

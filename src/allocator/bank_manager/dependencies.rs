@@ -16,7 +16,10 @@ pub struct Dependencies {
 
 /// A list of dependencies that names an allocator twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Duplicate dependency for allocator {}: {} appears more than once!", allocator.0, dependency.0)]
+#[error(
+    "Duplicate dependency for allocator {}: {} appears more than once!",
+    allocator.0, dependency.0
+)]
 pub struct DependencyError {
     /// Whose list it is.
     pub allocator: AllocatorId,

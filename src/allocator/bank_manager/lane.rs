@@ -33,7 +33,8 @@ impl Lane {
     }
 
     pub fn deallocate_all(&mut self) {
-        // ASSUMED: ascending. The C++ class walks a hash set; the order shows in block numbers only.
+        // ASSUMED: ascending. The C++ class walks a hash set; the order shows in the block table's
+        // numbers only.
         for address in self.allocated_buffers() {
             self.list.deallocate(address);
         }

@@ -3,6 +3,8 @@
 //! Slots are handed out as the C++ class hands out its indices (last freed first, else a new one
 //! at the end), because `allocated_addresses` reports blocks in that order.
 
+use std::hint::select_unpredictable;
+
 use super::config::Units;
 use super::free_lists::{Entry, Place};
 
@@ -52,24 +54,39 @@ impl BlockRecord {
     }
 }
 
-/// All blocks, in a ring through the end; the vacant slots are linked through `next`.
+/// A block that was joined with its free neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joined {
+    /// Where the left neighbour was listed, if it was free.
+    pub left: Place,
+    /// Where the right neighbour was listed, if it was free.
+    pub right: Place,
+    /// The block now.
+    pub merged: Entry,
+    /// The block to the right of it.
+    pub after: Slot,
+}
+
+/// All blocks, in a ring through the end.
 #[derive(Clone, Debug)]
 pub(super) struct BlockTable {
     blocks: Vec<BlockRecord>,
-    vacant: Slot,
+    /// The vacant slots, as a stack; longer than it needs to be, so that a push needs no test.
+    vacant: Vec<Slot>,
+    vacant_count: usize,
 }
 
 impl BlockTable {
     pub fn new() -> Self {
         let mut blocks = Vec::with_capacity(16);
         blocks.push(END);
-        Self { blocks, vacant: Slot::NONE }
+        Self { blocks, vacant: vec![Slot::END; 3], vacant_count: 0 }
     }
 
     pub fn clear(&mut self) {
         self.blocks.clear();
         self.blocks.push(END);
-        self.vacant = Slot::NONE;
+        self.vacant_count = 0;
     }
 
     #[inline]
@@ -87,18 +104,26 @@ impl BlockTable {
     pub fn push(&mut self, start: Units, size: Units, prev: Slot, next: Slot) -> Slot {
         let block =
             BlockRecord { start, size, prev, next, chain: Slot::NONE, place: Place::VACANT };
-        let mut slot = self.vacant;
-        if slot == Slot::NONE {
-            slot = Slot(self.blocks.len() as u32);
-            self.blocks.push(block);
+        let slot = if self.vacant_count == 0 {
+            self.push_new(block)
         } else {
-            let record = self.get_mut(slot);
-            let vacant = record.next;
-            *record = block;
-            self.vacant = vacant;
-        }
+            self.vacant_count -= 1;
+            let slot = self.vacant[self.vacant_count];
+            *self.get_mut(slot) = block;
+            slot
+        };
         self.get_mut(prev).next = slot;
         self.get_mut(next).prev = slot;
+        slot
+    }
+
+    #[cold]
+    fn push_new(&mut self, block: BlockRecord) -> Slot {
+        let slot = Slot(self.blocks.len() as u32);
+        self.blocks.push(block);
+        if self.vacant.len() < self.blocks.len() + 2 {
+            self.vacant.push(Slot::END);
+        }
         slot
     }
 
@@ -138,25 +163,45 @@ impl BlockTable {
         self.get_mut(slot).place = place;
     }
 
-    /// Gives `slot` what it had and `size` more, up to the block `next`; the block at `gone` lay
-    /// between and leaves the table.
+    /// Joins the block at `slot` with its free neighbours; the lists are for the caller.
+    ///
+    /// Every case does the same stores; see `FreeLists::merge`.
     #[inline]
-    pub fn absorb(&mut self, slot: Slot, gone: Slot, size: Units, next: Slot) -> Entry {
-        self.get_mut(next).prev = slot;
-        self.retire(gone);
-        let block = self.get_mut(slot);
-        block.size.0 += size.0;
-        block.next = next;
-        block.entry(slot)
+    pub fn join(&mut self, slot: Slot) -> Joined {
+        let block = self.get(slot);
+        let (prev, next, own) = (block.prev, block.next, block.size.0);
+        let right = self.get(next);
+        let (right_place, right_size, right_next) = (right.place, right.size.0, right.next);
+        let left = self.get(prev);
+        let (left_place, left_size) = (left.place, left.size.0);
+        let (joins_left, joins_right) = (left_place.is_free(), right_place.is_free());
+
+        let merged = select_unpredictable(joins_left, prev, slot);
+        let after = select_unpredictable(joins_right, right_next, next);
+        let left_size = select_unpredictable(joins_left, left_size, 0);
+        let right_size = select_unpredictable(joins_right, right_size, 0);
+        let size = Units(own + left_size + right_size);
+        self.retire_if(slot, joins_left);
+        self.retire_if(next, joins_right);
+        self.get_mut(after).prev = merged;
+        let block = self.get_mut(merged);
+        block.size = size;
+        block.next = after;
+        Joined { left: left_place, right: right_place, merged: block.entry(merged), after }
     }
 
-    /// Makes the slot vacant.
+    /// Makes the slot vacant on a condition; without it, what stays there is allocated.
+    #[inline]
+    fn retire_if(&mut self, slot: Slot, condition: bool) {
+        self.vacant[self.vacant_count] = slot;
+        self.vacant_count += usize::from(condition);
+        let place = select_unpredictable(condition, Place::VACANT, Place::ALLOCATED);
+        self.get_mut(slot).place = place;
+    }
+
     #[inline]
     fn retire(&mut self, slot: Slot) {
-        let vacant = std::mem::replace(&mut self.vacant, slot);
-        let block = self.get_mut(slot);
-        block.place = Place::VACANT;
-        block.next = vacant;
+        self.retire_if(slot, true);
     }
 
     /// Takes a block out of the table and leaves a gap.

@@ -17,7 +17,8 @@ pub(super) fn range_hash(start: Bytes, size: Bytes) -> u64 {
 }
 
 impl FreeListOpt {
-    /// A hash of all that decides future answers: allocated ranges, lowest occupied address, shrink.
+    /// A hash of all that decides future answers: allocated ranges, lowest occupied address,
+    /// shrink.
     ///
     /// It does not depend on how the state came about. The order of
     /// [`allocated_addresses`](Self::allocated_addresses) does, and is left out.

@@ -4,22 +4,18 @@
 //! counts, so here the lists are in no order and the block is found by a scan for the least (or
 //! greatest) address. An insertion or removal then moves one entry at most.
 
+use std::hint::select_unpredictable;
+
 use super::block_table::{BlockTable, Slot};
 use super::config::{Direction, FreeListConfig, Scale, SearchPolicy, Units};
-
-/// A free block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub start: Units,
-    pub size: Units,
-    pub slot: Slot,
-}
+use super::size_class::Class;
+pub(super) use super::size_class::Entry;
 
 /// Where an entry is: its class in the upper bits, its index in the list of the class in the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(u32);
 
-const INDEX_BITS: u32 = 27;
+pub(super) const INDEX_BITS: u32 = 27;
 
 impl Place {
     /// The block is in no list, because it is allocated (or the end).
@@ -50,52 +46,24 @@ impl Place {
     }
 }
 
-const LANES: usize = 4;
-
-/// Entries side by side, so that a scan compares all of them at once. An unused lane has size 0.
-///
-/// Starts and sizes are kept as [`biased`] numbers, because the instructions that every x86-64
-/// machine has compare signed numbers only.
-#[derive(Clone, Copy, Debug)]
-struct Chunk {
-    starts: [i32; LANES],
-    sizes: [i32; LANES],
-    slots: [u32; LANES],
-}
-
-const UNUSED: Chunk =
-    Chunk { starts: [i32::MIN; LANES], sizes: [i32::MIN; LANES], slots: [0; LANES] };
-
-/// The signed number that stands where `units` does in the order of unsigned ones.
-#[inline]
-fn biased(units: Units) -> i32 {
-    (units.0 ^ 1 << 31) as i32
-}
-
-#[inline]
-fn unbiased(number: i32) -> Units {
-    Units(number as u32 ^ 1 << 31)
-}
-
-/// All ones where true. A choice by mask becomes vector code where an `if` becomes a branch.
-#[inline]
-fn mask(condition: bool) -> i32 {
-    -i32::from(condition)
-}
-
-/// One size class.
-#[derive(Clone, Debug, Default)]
-struct Class {
-    chunks: Vec<Chunk>,
-    len: usize,
-}
+/// As long as there are no more free blocks, one list holds them all.
+const FLAT_LEN_MAX: usize = 64;
+/// When there are fewer, they go back to one list.
+const FLAT_LEN_MIN: usize = 40;
 
 /// All size classes. First fit does not care for sizes, and has one class.
+///
+/// A few blocks are *flat*: in the list of class 0, whatever their class. The list of a class would
+/// hold one or two of them, and to find out which would cost more than to look at all.
 #[derive(Clone, Debug)]
 pub(super) struct FreeLists {
     classes: Vec<Class>,
     /// One bit for each class that is not empty.
     occupied: u32,
+    /// Whether all blocks are in the first list.
+    flat: bool,
+    /// Free blocks in all lists.
+    len: usize,
     /// The class of a size, by the size's highest bit.
     class_of_bit: [u8; 32],
 }
@@ -120,22 +88,27 @@ impl FreeLists {
             SearchPolicy::Best => class_count(config),
             SearchPolicy::First => 1,
         };
-        let classes = vec![Class::default(); count as usize];
+        let classes = vec![Class::new(); count as usize];
         let class_of_bit = std::array::from_fn(|bit| class_of_bit(bit as u32, scale, count) as u8);
-        Self { classes, occupied: 0, class_of_bit }
+        Self { classes, occupied: 0, flat: true, len: 0, class_of_bit }
     }
 
     pub fn clear(&mut self) {
         for class in &mut self.classes {
-            class.chunks.clear();
-            class.len = 0;
+            class.clear();
         }
         self.occupied = 0;
+        self.flat = true;
+        self.len = 0;
     }
 
     /// The block that a request for `size` is served from.
     #[inline]
     pub fn find(&self, size: Units, direction: Direction) -> Option<(Place, Slot)> {
+        if self.flat && self.classes[0].len <= FLAT_LEN_MAX {
+            let index = self.classes[0].best_fit(size, direction)?;
+            return Some((Place::new(0, index), self.classes[0].slot(index)));
+        }
         // Every block of a higher class is large enough, so the loop runs twice at most.
         let mut classes = self.occupied & (u32::MAX << self.class(size));
         while classes != 0 {
@@ -168,33 +141,39 @@ impl FreeLists {
 
     #[inline]
     pub fn insert(&mut self, blocks: &mut BlockTable, entry: Entry) {
+        self.push(blocks, entry);
+        self.check_mode(blocks);
+    }
+
+    #[inline]
+    fn push(&mut self, blocks: &mut BlockTable, entry: Entry) {
         let class = self.class(entry.size);
-        self.occupied |= 1 << class;
-        let list = &mut self.classes[class];
-        let index = list.len;
-        if index == list.chunks.len() * LANES {
-            list.chunks.push(UNUSED);
-        }
-        list.len += 1;
-        list.set(index, entry);
-        blocks.set_place(entry.slot, Place::new(class, index));
+        let at = if self.flat { 0 } else { class };
+        self.occupied |= 1 << at;
+        self.len += 1;
+        let index = self.classes[at].push(entry, class);
+        blocks.set_place(entry.slot, Place::new(at, index));
     }
 
     #[inline]
     pub fn remove(&mut self, blocks: &mut BlockTable, place: Place) {
         let list = &mut self.classes[place.class()];
-        let last = list.move_last_to(place.index());
+        list.len -= 1;
+        let last = list.move_entry(list.len, place.index());
         if list.len == 0 {
             self.occupied &= !(1 << place.class());
         }
+        self.len -= 1;
         blocks.set_place(last, place);
+        self.check_mode(blocks);
     }
 
     /// Puts `new` where the entry at `place` was: same neighbours, another extent.
     #[inline]
     pub fn replace(&mut self, blocks: &mut BlockTable, place: Place, new: Entry) {
-        if self.class(new.size) == place.class() {
-            self.classes[place.class()].set(place.index(), new);
+        let class = self.class(new.size);
+        if self.flat || class == place.class() {
+            self.classes[place.class()].set(place.index(), new, class);
             blocks.set_place(new.slot, place);
         } else {
             self.remove(blocks, place);
@@ -202,126 +181,78 @@ impl FreeLists {
         }
     }
 
+    /// Goes from one list to many, or back, when the number of free blocks asks for it.
+    #[inline]
+    fn check_mode(&mut self, blocks: &mut BlockTable) {
+        let change = if self.flat { self.len > FLAT_LEN_MAX } else { self.len < FLAT_LEN_MIN };
+        if change && self.classes.len() > 1 {
+            self.change_mode(blocks);
+        }
+    }
+
+    #[cold]
+    fn change_mode(&mut self, blocks: &mut BlockTable) {
+        let entries: Vec<_> =
+            self.classes.iter().flat_map(|list| (0..list.len).map(|at| list.entry(at))).collect();
+        let flat = !self.flat;
+        self.clear();
+        self.flat = flat;
+        for entry in entries {
+            self.push(blocks, entry);
+        }
+    }
+
+    /// Lists a block that took in the free blocks that were at `left` and `right`, if they were.
+    #[inline]
+    pub fn merge(&mut self, blocks: &mut BlockTable, left: Place, right: Place, merged: Entry) {
+        if self.flat {
+            return self.merge_flat(blocks, left, right, merged);
+        }
+        let mut old = left;
+        if right.is_free() {
+            old = right;
+            if left.is_free() {
+                self.remove(blocks, right);
+                // That may have moved the left block within their common list.
+                old = blocks.get(merged.slot).place;
+            }
+        }
+        if old.is_free() {
+            self.replace(blocks, old, merged);
+        } else {
+            self.insert(blocks, merged);
+        }
+    }
+
+    /// Which neighbours are free is as random as the caller. A branch on it would often be
+    /// mispredicted, so every case does the same stores.
+    #[inline]
+    fn merge_flat(&mut self, blocks: &mut BlockTable, left: Place, right: Place, merged: Entry) {
+        let class = self.class(merged.size);
+        let list = &mut self.classes[0];
+        let (left_free, right_free) = (left.is_free(), right.is_free());
+        let both = left_free & right_free;
+        let len = list.len - usize::from(both);
+        let gap = select_unpredictable(both, right.index(), len);
+        let moved = list.move_entry(len, gap);
+        // Unless both are free, the unused entry was moved to itself, and it names the end.
+        blocks.set_place(moved, select_unpredictable(both, right, Place::ALLOCATED));
+
+        let left_moved = both & (left.index() == len);
+        let left_index = select_unpredictable(left_moved, gap, left.index());
+        let right_index = select_unpredictable(right_free, right.index(), len);
+        let index = select_unpredictable(left_free, left_index, right_index);
+        list.set(index, merged, class);
+        let len = len + usize::from(!(left_free | right_free));
+        list.set_len(len);
+        self.len = len;
+        self.occupied = 1;
+        blocks.set_place(merged.slot, Place::new(0, index));
+        self.check_mode(blocks);
+    }
+
     #[inline]
     fn class(&self, size: Units) -> usize {
         usize::from(self.class_of_bit[(size.0 | 1).ilog2() as usize])
-    }
-}
-
-impl Class {
-    #[inline]
-    fn slot(&self, index: usize) -> Slot {
-        Slot(self.chunks[index / LANES].slots[index % LANES])
-    }
-
-    #[inline]
-    fn entry(&self, index: usize) -> Entry {
-        let chunk = &self.chunks[index / LANES];
-        Entry {
-            start: unbiased(chunk.starts[index % LANES]),
-            size: unbiased(chunk.sizes[index % LANES]),
-            slot: Slot(chunk.slots[index % LANES]),
-        }
-    }
-
-    #[inline]
-    fn set(&mut self, index: usize, entry: Entry) {
-        let chunk = &mut self.chunks[index / LANES];
-        chunk.starts[index % LANES] = biased(entry.start);
-        chunk.sizes[index % LANES] = biased(entry.size);
-        chunk.slots[index % LANES] = entry.slot.0;
-    }
-
-    /// Shortens the list by its last entry, which takes the place of the one at `index`.
-    #[inline]
-    fn move_last_to(&mut self, index: usize) -> Slot {
-        self.len -= 1;
-        let lane = self.len % LANES;
-        let chunk = &mut self.chunks[self.len / LANES];
-        let (start, size, slot) = (chunk.starts[lane], chunk.sizes[lane], chunk.slots[lane]);
-        let to = &mut self.chunks[index / LANES];
-        to.starts[index % LANES] = start;
-        to.sizes[index % LANES] = size;
-        to.slots[index % LANES] = slot;
-        self.chunks[self.len / LANES].sizes[lane] = i32::MIN;
-        Slot(slot)
-    }
-
-    /// The index of the fitting entry with the least address.
-    #[inline]
-    fn lowest_fit(&self, size: Units) -> Option<usize> {
-        let size = biased(size);
-        if let [chunk] = self.used() {
-            return chunk.lowest_fit(size);
-        }
-        let mut best = [i32::MAX; LANES];
-        let mut found = [0; LANES];
-        for (number, chunk) in (0..).zip(self.used()) {
-            for lane in 0..LANES {
-                let fits = mask(chunk.sizes[lane] >= size);
-                let start = (chunk.starts[lane] & fits) | (i32::MAX & !fits);
-                let better = mask(start < best[lane]);
-                best[lane] = (start & better) | (best[lane] & !better);
-                found[lane] = (number & better) | (found[lane] & !better);
-            }
-        }
-        let mut lane = 0;
-        for other in 1..LANES {
-            lane = if best[other] < best[lane] { other } else { lane };
-        }
-        (best[lane] != i32::MAX).then_some(found[lane] as usize * LANES + lane)
-    }
-
-    /// The index of the fitting entry with the greatest address.
-    #[inline]
-    fn highest_fit(&self, size: Units) -> Option<usize> {
-        let size = biased(size);
-        if let [chunk] = self.used() {
-            return chunk.highest_fit(size);
-        }
-        // One more than the address, so that the least number is left to say "none".
-        let mut best = [i32::MIN; LANES];
-        let mut found = [0; LANES];
-        for (number, chunk) in (0..).zip(self.used()) {
-            for lane in 0..LANES {
-                let fits = mask(chunk.sizes[lane] >= size);
-                let start = (chunk.starts[lane].wrapping_add(1) & fits) | (i32::MIN & !fits);
-                let better = mask(start > best[lane]);
-                best[lane] = (start & better) | (best[lane] & !better);
-                found[lane] = (number & better) | (found[lane] & !better);
-            }
-        }
-        let mut lane = 0;
-        for other in 1..LANES {
-            lane = if best[other] > best[lane] { other } else { lane };
-        }
-        (best[lane] != i32::MIN).then_some(found[lane] as usize * LANES + lane)
-    }
-
-    #[inline]
-    fn used(&self) -> &[Chunk] {
-        &self.chunks[..self.len.div_ceil(LANES)]
-    }
-}
-
-impl Chunk {
-    #[inline]
-    fn lowest_fit(&self, size: i32) -> Option<usize> {
-        let key = |lane: usize| {
-            let start = u64::from(unbiased(self.starts[lane]).0);
-            if self.sizes[lane] >= size { start << 32 | lane as u64 } else { u64::MAX }
-        };
-        let best = key(0).min(key(1)).min(key(2).min(key(3)));
-        (best != u64::MAX).then_some(best as u32 as usize)
-    }
-
-    #[inline]
-    fn highest_fit(&self, size: i32) -> Option<usize> {
-        let key = |lane: usize| {
-            let start = u64::from(unbiased(self.starts[lane]).0);
-            if self.sizes[lane] >= size { (start + 1) << 32 | lane as u64 } else { 0 }
-        };
-        let best = key(0).max(key(1)).max(key(2).max(key(3)));
-        (best != 0).then_some(best as u32 as usize)
     }
 }

@@ -3,7 +3,7 @@
 //! Inside, positions and sizes count *units*, the largest power of two that divides both the
 //! alignment and the region, so that they fit in 32 bits. Three tables share the work: the block
 //! table (every block, linked in address order), the address table (start of an allocated block to
-//! its slot) and the free lists (free blocks of one size class, by address).
+//! its slot) and the free lists (the free blocks of each size class).
 
 mod address_table;
 mod block_table;
@@ -12,6 +12,7 @@ mod fingerprint;
 mod free_lists;
 mod report;
 mod resize;
+mod size_class;
 mod undo;
 
 pub use config::{ClearLowest, Direction, FreeListConfig, SearchPolicy};
@@ -49,7 +50,8 @@ pub struct FreeListOpt {
     blocks: BlockTable,
     addresses: AddressTable,
     free: FreeLists,
-    /// The lowest occupied position as the C++ class remembers it, which may be stale; `MAX` if none.
+    /// The lowest occupied position as the C++ class remembers it, which may be stale; `MAX` if
+    /// none.
     lowest: Position,
     shrunk: Units,
     allocated: Units,
@@ -99,7 +101,8 @@ impl FreeListOpt {
 
     /// Takes exactly the range that starts at `start`; `None` unless all of it is free.
     ///
-    /// `start` need not be aligned: the C++ class does not check it either.
+    /// `start` need not be aligned: the C++ class does not check it either. In a region with 2^32
+    /// bytes or more, an address that is not a multiple of the unit is never free.
     pub fn allocate_at_address(&mut self, start: DeviceAddr, size: Bytes) -> Option<DeviceAddr> {
         // In the C++ class an address below the offset wraps around, and a size larger than the
         // distance wraps back into the region. Here it is never free.
@@ -117,7 +120,8 @@ impl FreeListOpt {
 
     /// Gives the block that starts at `address` back, and returns its size.
     ///
-    /// `None` says that no allocated block starts there, which the C++ class passes over in silence.
+    /// `None` says that no allocated block starts there, which the C++ class passes over in
+    /// silence.
     #[inline]
     pub fn deallocate(&mut self, address: DeviceAddr) -> Option<Bytes> {
         let position = self.scale.position(address, &self.config)?;
@@ -219,31 +223,8 @@ impl FreeListOpt {
         let hash = range_hash(self.scale.bytes(freed.start), self.scale.bytes(freed.size));
         self.ranges_hash = self.ranges_hash.wrapping_sub(hash);
 
-        let left = *self.blocks.get(freed.prev);
-        let right = *self.blocks.get(freed.next);
-        let (place, merged, next) = match (left.is_free(), right.is_free()) {
-            (false, false) => {
-                self.free.insert(&mut self.blocks, freed.entry(slot));
-                return (freed.size, freed.next);
-            }
-            (true, false) => {
-                let merged = self.blocks.absorb(freed.prev, slot, freed.size, freed.next);
-                (left.place, merged, freed.next)
-            }
-            (false, true) => {
-                let merged = self.blocks.absorb(slot, freed.next, right.size, right.next);
-                (right.place, merged, right.next)
-            }
-            (true, true) => {
-                self.free.remove(&mut self.blocks, right.place);
-                // The removal may have moved the left block within their common list.
-                let place = self.blocks.get(freed.prev).place;
-                self.blocks.absorb(freed.prev, slot, freed.size, freed.next);
-                let merged = self.blocks.absorb(freed.prev, freed.next, right.size, right.next);
-                (place, merged, right.next)
-            }
-        };
-        self.free.replace(&mut self.blocks, place, merged);
-        (freed.size, next)
+        let joined = self.blocks.join(slot);
+        self.free.merge(&mut self.blocks, joined.left, joined.right, joined.merged);
+        (freed.size, joined.after)
     }
 }

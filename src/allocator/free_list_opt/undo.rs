@@ -46,8 +46,16 @@ impl FreeListOpt {
     }
 
     #[inline]
-    fn lowest_at(&self, address: Option<DeviceAddr>) -> Position {
-        let position = address.and_then(|address| self.scale.position(address, &self.config));
-        position.unwrap_or(Units::MAX)
+    fn lowest_at(&mut self, address: Option<DeviceAddr>) -> Position {
+        let Some(address) = address else { return Units::MAX };
+        self.scale.position(address, &self.config).unwrap_or_else(|| self.odd_position(address))
+    }
+
+    /// A stale address may be finer than any block that stands.
+    #[cold]
+    fn odd_position(&mut self, address: DeviceAddr) -> Position {
+        let relative = Bytes(address.0.wrapping_sub(self.config.offset.0));
+        self.refine_scale(relative).expect("an address that was reported once is in the region");
+        self.scale.units_exact(relative)
     }
 }

@@ -1,0 +1,155 @@
+//! `freeorder matrix`: presets by servers, over the corpus.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::output::{self, Failure, Outcome};
+use crate::corpus;
+use crate::fix::Preset;
+use crate::search::matrix::{Named, Summary, matrix};
+
+/// How the table is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum TableFormat {
+    /// Columns for a terminal.
+    #[default]
+    Text,
+    /// A table for a README.
+    Markdown,
+    /// One row for each preset, server and scenario.
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How the table is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: TableFormat,
+    /// End with exit code 1 if this preset fails under any server (may be repeated)
+    #[arg(long, value_name = "PRESET", value_parser = preset)]
+    deny: Vec<Preset>,
+    /// Scenario files to use instead of the corpus
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+fn preset(name: &str) -> Result<Preset, String> {
+    let found = Preset::ALL.into_iter().find(|preset| preset.name() == name);
+    let names = || Preset::ALL.into_iter().map(Preset::name);
+    found.ok_or_else(|| crate::suggest::hint(name, names()))
+}
+
+pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    let scenarios = scenarios(&args.files)?;
+    let table = matrix(&scenarios);
+    let size = |name: &str| {
+        let named = scenarios.iter().find(|named| named.name == name);
+        named.map_or(usize::MAX, |named| named.scenario.ops().count())
+    };
+    let summaries = table.summaries(size);
+    match args.format {
+        TableFormat::Json => output::print_json(&table)?,
+        TableFormat::Text => output::print(&text(&summaries, scenarios.len()))?,
+        TableFormat::Markdown => output::print(&markdown(&summaries))?,
+    }
+    let denied = table.rows.iter().any(|row| {
+        !row.violations.is_empty() && args.deny.iter().any(|preset| preset.name() == row.fixes)
+    });
+    Ok(if denied { Outcome::Found } else { Outcome::Clean })
+}
+
+fn scenarios(files: &[PathBuf]) -> Result<Vec<Named>, Failure> {
+    if files.is_empty() {
+        return corpus::CLAIMS.iter().map(embedded).collect();
+    }
+    let named = files.iter().map(|path| {
+        let scenario = output::read_scenario(path)?;
+        Ok(Named { name: path.display().to_string(), scenario })
+    });
+    named.collect()
+}
+
+fn embedded(file: &corpus::File) -> Result<Named, Failure> {
+    let parsed = file.scenario();
+    let scenario = parsed.map_err(|error| Failure::scenario(file.name, file.text, &error))?;
+    Ok(Named { name: file.name.to_owned(), scenario })
+}
+
+const HEADS: [&str; 9] =
+    ["fixes", "server", "ALLOC", "FREE", "unknown", "left keys", "failed", "changes", "fails on"];
+
+/// The columns of one row of the printed table.
+fn columns(summary: &Summary) -> [String; 9] {
+    let (failed, of) = summary.failed;
+    [
+        summary.fixes.clone(),
+        summary.server.clone(),
+        summary.alloc.to_string(),
+        summary.free.to_string(),
+        summary.unknown_free.to_string(),
+        summary.leftover_keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string()),
+        format!("{failed}/{of}"),
+        match summary.changes_nothing {
+            Some(true) => "nothing".to_owned(),
+            Some(false) => "yes".to_owned(),
+            None => "-".to_owned(),
+        },
+        summary.smallest.clone().unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+fn oracles(summary: &Summary) -> String {
+    let named = summary.oracles.iter().map(|(oracle, scenarios)| format!("{oracle} {scenarios}"));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn text(summaries: &[Summary], scenarios: usize) -> String {
+    let rows: Vec<[String; 9]> = summaries.iter().map(columns).collect();
+    let mut widths = HEADS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.len());
+        }
+    }
+    let mut out = String::new();
+    let line = |out: &mut String, cells: &[String; 9]| {
+        for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            let number = (2..=6).contains(&index);
+            let _ = match number {
+                true => write!(out, "{cell:>width$}  "),
+                false => write!(out, "{cell:<width$}  "),
+            };
+        }
+        out.truncate(out.trim_end().len());
+        out.push('\n');
+    };
+    line(&mut out, &HEADS.map(str::to_owned));
+    for (index, (row, summary)) in rows.iter().zip(summaries).enumerate() {
+        if index > 0 && summaries[index - 1].fixes != summary.fixes {
+            out.push('\n');
+        }
+        line(&mut out, row);
+        if !summary.oracles.is_empty() {
+            let _ = writeln!(out, "    {}", oracles(summary));
+        }
+    }
+    let _ = write!(
+        out,
+        "\n{scenarios} scenarios. \"failed\" counts those in which an oracle fired; the indented \
+         line\nsays which oracle in how many. \"nothing\" marks a preset whose events equal those of \
+         the\npreset it starts from.\n"
+    );
+    out
+}
+
+fn markdown(summaries: &[Summary]) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "| {} | oracles (scenarios) |", HEADS.join(" | "));
+    let _ = writeln!(out, "|---|---|--:|--:|--:|--:|--:|---|---|---|");
+    for summary in summaries {
+        let _ = writeln!(out, "| {} | {} |", columns(summary).join(" | "), oracles(summary));
+    }
+    out
+}

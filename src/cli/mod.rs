@@ -1,0 +1,85 @@
+//! The command line: one file a verb.
+
+mod bench;
+
+mod list;
+mod matrix;
+mod output;
+mod run;
+mod schema;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use output::{Failure, Outcome};
+
+/// Settles which order of frees breaks a multi-device runtime.
+///
+/// freeorder models tt-metal's buffer lifecycle with its published fixes as switches, and watches
+/// whether every allocation is freed exactly once, by its owner, whatever the order.
+#[derive(Debug, Parser)]
+#[command(name = "freeorder", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done and clean, 1 violation or mismatch found, 2 bad input, \
+                        3 limit reached, 4 a bug of freeorder's own, 130 interrupted."
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Shows which published fixes keep ALLOC and FREE balanced, under every server.
+    Matrix(matrix::Args),
+    /// Runs a scenario, or the scenarios of seeds, and reports what the oracles found.
+    Run(run::Args),
+
+    /// Measures the allocator or the whole model.
+    Bench(bench::Args),
+    /// Lists what there is: fixes, presets, servers, oracles, scenarios, assumptions.
+    List(list::Args),
+    /// Prints the JSON schema of a verb's output.
+    Schema(schema::Args),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Says on standard error that freeorder itself failed, with what a report needs.
+pub fn report_bug(panic: &std::panic::PanicHookInfo<'_>) {
+    let command: Vec<String> = std::env::args().collect();
+    output::say(&format!(
+        "freeorder {} failed: {panic}\n\
+         This is a bug of freeorder itself. Please report it with this text and the scenario.\n\
+         command: {}",
+        env!("CARGO_PKG_VERSION"),
+        command.join(" ")
+    ));
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let done = match cli.verb {
+        Verb::Matrix(args) => matrix::main(&args),
+        Verb::Run(args) => run::main(&args),
+
+        Verb::Bench(args) => bench::main(&args),
+        Verb::List(args) => list::main(&args),
+        Verb::Schema(args) => schema::main(&args),
+    };
+    output::exit_code(done)
+}

@@ -1,0 +1,153 @@
+//! Exit codes, diagnostics, and the difference between a closed pipe and a failure.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use miette::{Diagnostic, GraphicalReportHandler, NamedSource, SourceSpan};
+use serde::Serialize;
+
+use crate::scenario::{Scenario, ScenarioError};
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, and nothing was found: 0.
+    Clean,
+    /// A violation or a mismatch was found: 1.
+    Found,
+}
+
+/// Why a verb could not do its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// The input is wrong; a diagnostic says where: 2.
+    Input(Box<InputError>),
+    /// Standard output was closed: nobody listens, which is no failure.
+    BrokenPipe,
+    /// Standard output could not be written to: 2.
+    Output(io::Error),
+}
+
+/// Bad input, with its place in a file where it has one.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{message}")]
+pub struct InputError {
+    message: String,
+    #[help]
+    help: Option<String>,
+    #[source_code]
+    source_code: Option<NamedSource<String>>,
+    #[label("here")]
+    span: Option<SourceSpan>,
+}
+
+impl Failure {
+    /// Bad input that is in no file.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::Input(Box::new(InputError {
+            message: message.into(),
+            help: None,
+            source_code: None,
+            span: None,
+        }))
+    }
+
+    /// A scenario that does not parse.
+    pub fn scenario(name: &str, text: &str, error: &ScenarioError) -> Self {
+        let length = error.length().min(text.len().saturating_sub(error.offset()));
+        Self::Input(Box::new(InputError {
+            message: format!("{name}: {error}"),
+            help: Some(error.hint()),
+            source_code: Some(NamedSource::new(name, shortened(text, error.offset()))),
+            span: Some((error.offset().min(text.len()), length).into()),
+        }))
+    }
+}
+
+/// A very long text would print a very long diagnostic; what is behind the error is not needed.
+fn shortened(text: &str, offset: usize) -> String {
+    let end = (offset + 400).min(text.len());
+    let end = (end..=text.len()).find(|&end| text.is_char_boundary(end)).unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::BrokenPipe
+        } else {
+            Self::Output(error)
+        }
+    }
+}
+
+/// Reads and parses a scenario file.
+pub fn read_scenario(path: &Path) -> Result<Scenario, Failure> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    let lossy = String::from_utf8_lossy(&bytes);
+    Scenario::parse_bytes(&bytes).map_err(|error| Failure::scenario(&name, &lossy, &error))
+}
+
+/// Prints a value as JSON to standard output.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Output(io::Error::other(error)))?;
+    print(&text)?;
+    print("\n")
+}
+
+/// Prints to standard output.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Clap's own answer: help and version go to standard output and are no failure.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    match (error.use_stderr(), printed) {
+        (true, _) => ExitCode::from(2),
+        (false, _) => ExitCode::SUCCESS,
+    }
+}
+
+/// Turns the end of a verb into an exit code, and says on standard error what was wrong.
+pub fn exit_code(done: Result<Outcome, Failure>) -> ExitCode {
+    match done {
+        Ok(Outcome::Clean) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(1),
+        Err(Failure::Output(error)) => {
+            say(&format!("error: cannot write to standard output: {error}"));
+            ExitCode::from(2)
+        }
+        Err(Failure::Input(error)) => {
+            let mut text = String::new();
+            let handler = match color() {
+                true => GraphicalReportHandler::new(),
+                false => {
+                    GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+                }
+            };
+            if handler.render_report(&mut text, &*error).is_err() {
+                text = format!("error: {error}\n");
+            }
+            say(text.trim_end());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether standard error wants colours.
+fn color() -> bool {
+    use std::io::IsTerminal;
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes a line to standard error; if that fails there is nobody left to tell.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

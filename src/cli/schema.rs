@@ -1,0 +1,37 @@
+//! `freeorder schema`: what the JSON of a verb looks like.
+
+use clap::ValueEnum;
+use schemars::schema_for;
+
+use super::bench::BenchTable;
+use super::output::{self, Failure, Outcome};
+use super::run::RunTable;
+use crate::search::matrix::Matrix;
+
+/// Whose output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// `freeorder matrix --format json`
+    Matrix,
+    /// `freeorder run --format json`
+    Run,
+    /// `freeorder bench --format json`
+    Bench,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Whose output
+    #[arg(value_enum)]
+    what: What,
+}
+
+pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    let schema = match args.what {
+        What::Matrix => schema_for!(Matrix),
+        What::Run => schema_for!(RunTable),
+        What::Bench => schema_for!(BenchTable),
+    };
+    output::print_json(&schema)?;
+    Ok(Outcome::Clean)
+}

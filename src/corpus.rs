@@ -1,0 +1,105 @@
+//! The corpus that ships with the crate: scenarios whose expectations come from the documents.
+
+use std::path::Path;
+
+use crate::scenario::{Scenario, ScenarioError};
+
+/// A scenario file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name, without the ending.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+impl File {
+    /// The scenario.
+    ///
+    /// # Errors
+    /// If the file does not parse, which a test excludes.
+    pub fn scenario(&self) -> Result<Scenario, ScenarioError> {
+        self.text.parse()
+    }
+
+    /// The first comment of the file, which says where it comes from.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        let comment = self.text.lines().find_map(|line| line.strip_prefix("# "));
+        comment.unwrap_or_default()
+    }
+}
+
+macro_rules! claims {
+    ($($name:literal),* $(,)?) => {
+        /// `corpus/claims`: a scenario for every testable sentence of the documents.
+        pub const CLAIMS: &[File] = &[$(File {
+            name: $name,
+            text: include_str!(concat!("../corpus/claims/", $name, ".scenario")),
+        }),*];
+    };
+}
+
+claims! {
+    "address-reuse-frees-in-turn",
+    "all-three-fixes-show-every-device",
+    "allocated-1112-freed-2133",
+    "allocations-83416-remaining-381",
+    "buffer-view",
+    "circular-buffer-clash",
+    "circular-buffer-clash-justified",
+    "deallocate-twice",
+    "emission-policies-by-servers",
+    "kernel-binaries-14-mb-and-36-kb",
+    "late-drop-of-a-dead-handle",
+    "mark-twice",
+    "mesh-buffer-on-8-devices",
+    "process-killed-and-not-reaped",
+    "process-killed-and-reaped",
+    "program-buffer-pool",
+    "regular-buffer",
+    "runs-accumulate",
+    "s-clearlow",
+    "s-expired",
+    "s-gc-reuse",
+    "s-meshid",
+    "s-nodispatch",
+    "s-stalefree",
+    "s-throwleak",
+    "s-typecollide",
+    "s-view",
+    "s-zero",
+    "server-restart",
+    "three-fixes-and-final-exclude-each-other",
+    "tracking-starts-late",
+}
+
+/// Whether a path is a scenario file, by its ending.
+#[must_use]
+pub fn is_scenario(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "scenario")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is not in the list would be tested by nobody.
+    #[test]
+    fn every_file_of_the_folder_is_in_the_list_and_parses() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/claims");
+        let files = std::fs::read_dir(folder).expect("the corpus is part of the project");
+        let paths = files.map(|file| file.expect("a readable folder").path());
+        let mut names: Vec<String> = paths
+            .filter(|path| is_scenario(path))
+            .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        let listed: Vec<&str> = CLAIMS.iter().map(|file| file.name).collect();
+        assert_eq!(listed, names);
+        for file in CLAIMS {
+            let scenario = file.scenario().unwrap_or_else(|error| panic!("{}: {error}", file.name));
+            assert_eq!(scenario.to_string(), file.text, "{} prints back", file.name);
+        }
+    }
+}

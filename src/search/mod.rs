@@ -1,0 +1,3 @@
+//! What is done with many runs: the matrix of fix sets and servers.
+
+pub mod matrix;
