@@ -1,5 +1,6 @@
 //! One buffer's life: tt-metal's `buffer.cpp` (tt-metal.md A).
 
+use super::graph_tracker::mesh_id_lane;
 use super::object::{Object, ObjectId, ObjectKind};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Guard, Part};
@@ -76,7 +77,7 @@ impl Runtime {
             // Document 001: "GUARD 2: Prevent deallocating already-deallocated buffers". The line
             // after it returned for every status but ALLOCATED all along.
             if self.fixes.has(Fix::GuardDealloc) && object.status == AllocationStatus::Deallocated {
-                let devices = self.mesh_or_own_devices(&object);
+                let devices = mesh_or_own_devices(&object);
                 let guard = Guard::Dealloc;
                 out.emit(Event::Swallowed { object: object.reference(), devices, guard });
             }
@@ -104,9 +105,9 @@ impl Runtime {
         let object = self.objects[id.0];
         let (pending, done) = match part {
             Part::Owner if object.status == AllocationStatus::Deallocated => {
-                (Lanes::NONE, self.mesh_or_own_devices(&object))
+                (Lanes::NONE, mesh_or_own_devices(&object))
             }
-            Part::Owner => (self.mesh_or_own_devices(&object), Lanes::NONE),
+            Part::Owner => (mesh_or_own_devices(&object), Lanes::NONE),
             Part::NonOwners(devices) => (
                 devices.and(object.non_owners_allocated),
                 devices.and(object.non_owners).minus(object.non_owners_allocated),
@@ -272,9 +273,9 @@ impl Runtime {
             out.emit(Event::Reached(Mark::ViewOutlivesRoot));
         }
     }
+}
 
-    #[inline]
-    fn mesh_or_own_devices(&self, object: &Object) -> Lanes {
-        object.mesh.map_or(object.devices, |mesh| self.mesh_id_lane(mesh))
-    }
+#[inline]
+fn mesh_or_own_devices(object: &Object) -> Lanes {
+    object.mesh.map_or(object.devices, |_| mesh_id_lane(object.mesh_id))
 }

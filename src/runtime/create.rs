@@ -75,6 +75,7 @@ impl Runtime {
             unique_id,
             owner: unique_id,
             mesh: Some(mesh),
+            mesh_id: self.meshes[mesh].mesh_id,
             allocator: self.meshes[mesh].allocator,
             process: self.process,
             devices,

@@ -109,6 +109,8 @@ pub struct Object {
     pub owner: UniqueId,
     /// The mesh it is on, as an index; none for a buffer of one physical device.
     pub mesh: Option<u32>,
+    /// The id of that mesh, which the buffer's `device_->id()` answers even after the mesh died.
+    pub mesh_id: u32,
     /// `allocator_`.
     pub allocator: AllocatorId,
     /// The process it lives in.
@@ -176,6 +178,7 @@ impl Vacant for Object {
             unique_id: UniqueId(0),
             owner: UniqueId(0),
             mesh: None,
+            mesh_id: 0,
             allocator: AllocatorId(0),
             process: 0,
             devices: Lanes::NONE,
