@@ -10,7 +10,7 @@ use crate::fix::FixSet;
 use crate::journal::{Cell, Fingerprint, Tracking, mix};
 use crate::mark::Mark;
 use crate::message::{AllocMessage, ObjectRef};
-use crate::op::{BufferHandle, Handle, Op, Stream, ThreadId};
+use crate::op::{BufferHandle, Op, Stream, ThreadId};
 use crate::runtime::object::ObjectId;
 use crate::runtime::{Refusal, Runtime, RuntimeMark, Setup, Surroundings};
 use crate::server::{Server, ServerKind};
@@ -454,9 +454,7 @@ impl World {
         }
         match rest {
             Rest::FinishAlloc(name, ..) => {
-                if runtime.buffer(name).is_some() {
-                    runtime.drop_handle(&mut out, Handle::Buffer(name));
-                }
+                runtime.overwrite(&mut out, name);
                 runtime.finish_alloc(&mut out, name, id);
                 None
             }

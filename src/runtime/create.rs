@@ -17,7 +17,7 @@ impl Runtime {
         place: Place,
         spec: BufferSpec,
     ) -> Result<ObjectId, Refusal> {
-        if self.buffer(name).is_some() {
+        if self.is_buffer(name) {
             return Err(Refusal::noop());
         }
         match place {
@@ -197,7 +197,7 @@ impl Runtime {
         name: BufferHandle,
         of: BufferHandle,
     ) -> Result<(), Refusal> {
-        let target = self.buffer(of).filter(|_| self.buffer(name).is_none());
+        let target = self.buffer(of).filter(|_| !self.is_buffer(name));
         let target = target.ok_or_else(Refusal::noop)?;
         let object = &self.objects[target.0];
         if !self.is_allocated(object) || !self.device_is_initialized(object) {
@@ -220,7 +220,7 @@ impl Runtime {
         (name, of): (BufferHandle, BufferHandle),
         pages: Option<Pages>,
     ) -> Result<(), Refusal> {
-        let of = self.buffer(of).filter(|_| self.buffer(name).is_none());
+        let of = self.buffer(of).filter(|_| !self.is_buffer(name));
         let of = of.ok_or_else(Refusal::noop)?;
         let target = self.objects[of.0];
         if !self.is_allocated(&target) || !self.device_is_initialized(&target) {

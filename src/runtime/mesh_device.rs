@@ -73,7 +73,7 @@ impl Runtime {
         shape: MeshShape,
         at: (u8, u8),
     ) -> Result<(), Refusal> {
-        if self.mesh(name).is_some() {
+        if self.is_mesh(name) {
             return Err(Refusal::noop());
         }
         let whole = self.setup.machine_shape();
@@ -96,7 +96,7 @@ impl Runtime {
         shape: MeshShape,
         at: (u8, u8),
     ) -> Result<(), Refusal> {
-        if self.mesh(name).is_some() {
+        if self.is_mesh(name) {
             return Err(Refusal::noop());
         }
         let parent = self.open_mesh(parent)?;
