@@ -212,10 +212,9 @@ impl Fingerprint for Object {
             | u64::from(self.registered) << 25
             | u64::from(self.husk) << 26
             | (self.buffer_type as u64) << 32;
-        let links = u64::from(self.mesh.map_or(0, |mesh| mesh + 1))
-            | u64::from(self.root.map_or(0, |root| root.0 + 1)) << 32;
         let words = [
-            links,
+            self.mesh.map_or(0, |mesh| u64::from(mesh) + 1),
+            self.root.map_or(0, |root| u64::from(root.0) + 1),
             self.unique_id.0,
             self.owner.0,
             self.devices.0,
