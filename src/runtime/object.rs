@@ -42,7 +42,7 @@ pub enum MeshBufferState {
 ///
 /// Eight counters of one byte, so that a scenario can say who lets go last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Owners(u64);
+pub struct Owners(pub(super) u64);
 
 impl Owners {
     /// One owner.
@@ -203,6 +203,17 @@ impl Vacant for Object {
     }
 }
 
+impl Fingerprint for Origin {
+    fn fingerprint(&self) -> u64 {
+        match *self {
+            Self::Named(name) => mix(0, u64::from(name.0)),
+            Self::KernelBinary(key) => mix(1, u64::from(key.0)),
+            Self::TemporaryView(key) => mix(2, u64::from(key.0)),
+            Self::CircularBuffers(program) => mix(3, u64::from(program)),
+        }
+    }
+}
+
 impl Fingerprint for Object {
     fn fingerprint(&self) -> u64 {
         let kinds = self.kind as u64
@@ -215,6 +226,8 @@ impl Fingerprint for Object {
         let words = [
             self.mesh.map_or(0, |mesh| u64::from(mesh) + 1),
             self.root.map_or(0, |root| u64::from(root.0) + 1),
+            u64::from(self.allocator.0) | u64::from(self.process) << 32,
+            self.origin.fingerprint(),
             self.unique_id.0,
             self.owner.0,
             self.devices.0,
