@@ -81,6 +81,9 @@ impl Runtime {
         }
         let mesh = self.programs[program].mesh;
         let messages = self.cb_messages(program, MessageKind::Alloc);
+        if messages.is_empty() {
+            return;
+        }
         self.meshes.update(mesh, |mesh| mesh.reported_cbs.push(program));
         for message in &messages {
             self.report(out, message);
