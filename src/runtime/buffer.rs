@@ -258,9 +258,12 @@ impl Runtime {
         released_by: Role,
     ) {
         let object = self.objects[id.0];
-        let registered = object.registered && self.allocator_is_alive(object.allocator);
-        out.emit(Event::BufferDestroyed { object: object.reference(), released_by, registered });
-        if registered {
+        let (reference, alive) =
+            (object.reference(), self.allocator_is_alive(object.allocator));
+        let left_before = || self.dangling(object.allocator).contains(&reference);
+        let registered = alive && (object.registered || left_before());
+        out.emit(Event::BufferDestroyed { object: reference, released_by, registered });
+        if object.registered && alive {
             self.leave_dangling(&object);
         }
         self.objects.remove(id.0);

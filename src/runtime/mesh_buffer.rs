@@ -115,9 +115,24 @@ impl Runtime {
         if object.status != AllocationStatus::Deallocated {
             self.deallocate_impl(out, id, role);
         }
+        self.destroy_backing(id);
         self.note_views_left(out, &object);
         if object.husk {
             self.bury_husk(out, id, role);
+        }
+    }
+
+    /// The backing buffer is gone, and with it the target of a pointer that is still in
+    /// `allocated_buffers_` because `mark_as_deallocated` came first (tt-metal.md 0.1). The
+    /// MeshBuffer may live on.
+    #[inline]
+    fn destroy_backing(&mut self, id: ObjectId) {
+        let object = self.objects[id.0];
+        if object.registered {
+            self.objects.update(id.0, |object| object.registered = false);
+            if self.allocator_is_alive(object.allocator) {
+                self.leave_dangling(&object);
+            }
         }
     }
 
