@@ -11,7 +11,7 @@ use crate::units::Lanes;
 
 /// When the buffers that own nothing tell the server that they are gone.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FreeOn {
+pub(super) enum FreeOn {
     /// In `mark_as_deallocated`.
     Mark,
     /// In their own `deallocate` or destructor.
@@ -22,7 +22,7 @@ enum FreeOn {
 
 impl Runtime {
     #[inline]
-    fn free_on(&self) -> FreeOn {
+    pub(super) fn free_on(&self) -> FreeOn {
         // tt-metal.md A6, F2: "FREE on non-owner dtor/deallocate: yes: if ALLOCATED && device
         // initialized => FREE, status=DEALLOCATED", and mark_as_deallocated is "no (status only)".
         match (self.fixes.has(Fix::NonownerFree), self.fixes.baseline()) {

@@ -1,9 +1,10 @@
 //! A backing buffer and its aliases on every chip: tt-metal's `mesh_buffer.cpp` (tt-metal.md B).
 
+use super::buffer::FreeOn;
 use super::object::{BACKING_HOLDERS, HOLDERS, MeshBufferState, ObjectId};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Part};
-use crate::fix::{Baseline, Fix};
+use crate::fix::Fix;
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
 use crate::units::Lanes;
@@ -70,9 +71,16 @@ impl Runtime {
         // tt-metal.md F, S-EXPIRED: "mesh dropped first: F4 sends no FREE for N locals".
         let frees = self.fixes.has(Fix::FreeWhenExpired);
         let allocated = object.status == AllocationStatus::Allocated && object.size.0 != 0;
-        if owned && frees && allocated && self.fixes.baseline() == Baseline::Upstream {
+        // Where `mark_as_deallocated` sends nothing, the FREEs are sent here.
+        let silent = frees && self.free_on() != FreeOn::Mark;
+        if owned && silent && allocated {
             let from = (CallPath::Expired, Role::OwnedBufferState);
             self.track_deallocate(out, &object, Part::Owner, from);
+        }
+        let locals = object.non_owners_allocated;
+        if silent && self.tracks_address_created() && !locals.is_empty() {
+            let from = (CallPath::Expired, Role::DeviceLocal);
+            self.track_deallocate(out, &object, Part::NonOwners(locals), from);
         }
         if owned {
             self.mark_as_deallocated(out, id, Part::Owner, CallPath::Expired);
