@@ -379,7 +379,10 @@ impl Oracles {
         self.holdings.follow(event);
         let (facts, findings) = self.split(Transition::default());
         lowest::watch(tick, event, &facts, findings);
-        if let Event::AllocationFailed { region, after, .. } = *event {
+        // What a failed call kept, or a bulk release left, was flagged where it was kept.
+        if let Event::AllocationFailed { region, after, .. }
+        | Event::RegionCleared { region, after } = *event
+        {
             self.holdings.expect_allocated(region, after.allocated);
         }
     }
