@@ -254,6 +254,7 @@ impl World {
     }
 
     fn report_state<O: Observer>(&mut self, last: bool, observer: &mut O) {
+        let in_flight = self.threads.0.iter().any(|thread| thread.rest.is_some());
         let (runtime, mut out) = self.split(observer);
         runtime.drain(&mut out, Stream::Old);
         runtime.drain(&mut out, Stream::New);
@@ -264,7 +265,9 @@ impl World {
             out.emit(Event::ServerEntry { devices, address, buffer_type, size });
         }
         let tracked = out.server.bytes();
-        out.observer.observe(out.tick, &Event::Quiescent { tracked });
+        if !in_flight {
+            out.observer.observe(out.tick, &Event::Quiescent { tracked });
+        }
         let keyed = out.server.keys().is_some();
         out.observer.observe(out.tick, &Event::Checkpoint { last, tracked, keyed });
     }
