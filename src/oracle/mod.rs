@@ -278,7 +278,9 @@ impl Oracles {
                 self.programs.update(|programs| programs.push(program));
             }
             Event::ProgramDestroyed { program } => {
-                self.programs.update(|programs| programs.retain(|&one| one != program));
+                // Runtime ids are counted in each process: another's program may have the same.
+                let built = self.programs.iter().position(|&one| one == program);
+                self.programs.update(|programs| built.map(|index| programs.swap_remove(index)));
             }
             _ => {}
         }
