@@ -124,7 +124,8 @@ impl Lanes {
     #[must_use]
     #[inline]
     pub fn contains(self, device: DeviceId) -> bool {
-        self.0 >> device.0 & 1 == 1
+        // A number that no set can hold is in none of them.
+        self.0.checked_shr(u32::from(device.0)).unwrap_or(0) & 1 == 1
     }
 
     /// The devices in both sets.

@@ -10,7 +10,7 @@ use crate::fix::FixSet;
 use crate::journal::{Cell, Fingerprint, Tracking, mix};
 use crate::mark::Mark;
 use crate::message::{AllocMessage, ObjectRef};
-use crate::op::{BufferHandle, Handle, Op, Stream, ThreadId};
+use crate::op::{BufferHandle, Op, Stream, ThreadId};
 use crate::runtime::object::ObjectId;
 use crate::runtime::{Refusal, Runtime, RuntimeMark, Setup, Surroundings};
 use crate::server::{Server, ServerKind};
@@ -254,6 +254,7 @@ impl World {
     }
 
     fn report_state<O: Observer>(&mut self, last: bool, observer: &mut O) {
+        let in_flight = self.threads.0.iter().any(|thread| thread.rest.is_some());
         let (runtime, mut out) = self.split(observer);
         runtime.drain(&mut out, Stream::Old);
         runtime.drain(&mut out, Stream::New);
@@ -264,7 +265,9 @@ impl World {
             out.emit(Event::ServerEntry { devices, address, buffer_type, size });
         }
         let tracked = out.server.bytes();
-        out.observer.observe(out.tick, &Event::Quiescent { tracked });
+        if !in_flight {
+            out.observer.observe(out.tick, &Event::Quiescent { tracked });
+        }
         let keyed = out.server.keys().is_some();
         out.observer.observe(out.tick, &Event::Checkpoint { last, tracked, keyed });
     }
@@ -454,9 +457,7 @@ impl World {
         }
         match rest {
             Rest::FinishAlloc(name, ..) => {
-                if runtime.buffer(name).is_some() {
-                    runtime.drop_handle(&mut out, Handle::Buffer(name));
-                }
+                runtime.overwrite(&mut out, name);
                 runtime.finish_alloc(&mut out, name, id);
                 None
             }

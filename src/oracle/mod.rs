@@ -281,7 +281,9 @@ impl Oracles {
                 self.programs.update(|programs| programs.push(program));
             }
             Event::ProgramDestroyed { program } => {
-                self.programs.update(|programs| programs.retain(|&one| one != program));
+                // Runtime ids are counted in each process: another's program may have the same.
+                let built = self.programs.iter().position(|&one| one == program);
+                self.programs.update(|programs| built.map(|index| programs.swap_remove(index)));
             }
             _ => {}
         }
@@ -389,7 +391,10 @@ impl Oracles {
         self.holdings.follow(event);
         let (facts, findings) = self.split(Transition::default());
         lowest::watch(tick, event, &facts, findings);
-        if let Event::AllocationFailed { region, after, .. } = *event {
+        // What a failed call kept, or a bulk release left, was flagged where it was kept.
+        if let Event::AllocationFailed { region, after, .. }
+        | Event::RegionCleared { region, after } = *event
+        {
             self.holdings.expect_allocated(region, after.allocated);
         }
     }

@@ -35,7 +35,8 @@ impl Fingerprint for Client {
         let unread = self.old.iter().chain(&self.new);
         unread.fold(mix(flags, self.old.len() as u64), |hash, message| {
             let kind = message.kind as u64 | (message.buffer_type as u64) << 8;
-            let words = [message.devices.0, message.address.0, message.owner.0, message.size.0];
+            let AllocMessage { devices, address, size, owner, pid, .. } = *message;
+            let words = [devices.0, address.0, owner.0, size.0, u64::from(pid)];
             words.iter().fold(mix(hash, kind), |hash, &word| mix(hash, word))
         })
     }

@@ -164,7 +164,7 @@ impl AllocatorImpl {
 
     pub(super) fn fingerprint(&self) -> u64 {
         let managers = self.managers.iter().map(BankManager::fingerprint);
-        managers.fold(u64::from(self.alive), mix)
+        managers.fold(u64::from(self.alive) | u64::from(self.process) << 1, mix)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One buffer's life: tt-metal's `buffer.cpp` (tt-metal.md A).
 
+use super::graph_tracker::mesh_id_lane;
 use super::object::{Object, ObjectId, ObjectKind};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Guard, Part};
@@ -10,7 +11,7 @@ use crate::units::Lanes;
 
 /// When the buffers that own nothing tell the server that they are gone.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FreeOn {
+pub(super) enum FreeOn {
     /// In `mark_as_deallocated`.
     Mark,
     /// In their own `deallocate` or destructor.
@@ -21,7 +22,7 @@ enum FreeOn {
 
 impl Runtime {
     #[inline]
-    fn free_on(&self) -> FreeOn {
+    pub(super) fn free_on(&self) -> FreeOn {
         // tt-metal.md A6, F2: "FREE on non-owner dtor/deallocate: yes: if ALLOCATED && device
         // initialized => FREE, status=DEALLOCATED", and mark_as_deallocated is "no (status only)".
         match (self.fixes.has(Fix::NonownerFree), self.fixes.baseline()) {
@@ -76,7 +77,7 @@ impl Runtime {
             // Document 001: "GUARD 2: Prevent deallocating already-deallocated buffers". The line
             // after it returned for every status but ALLOCATED all along.
             if self.fixes.has(Fix::GuardDealloc) && object.status == AllocationStatus::Deallocated {
-                let devices = object.device_id;
+                let devices = mesh_or_own_devices(&object);
                 let guard = Guard::Dealloc;
                 out.emit(Event::Swallowed { object: object.reference(), devices, guard });
             }
@@ -104,9 +105,9 @@ impl Runtime {
         let object = self.objects[id.0];
         let (pending, done) = match part {
             Part::Owner if object.status == AllocationStatus::Deallocated => {
-                (Lanes::NONE, object.device_id)
+                (Lanes::NONE, mesh_or_own_devices(&object))
             }
-            Part::Owner => (object.device_id, Lanes::NONE),
+            Part::Owner => (mesh_or_own_devices(&object), Lanes::NONE),
             Part::NonOwners(devices) => (
                 devices.and(object.non_owners_allocated),
                 devices.and(object.non_owners).minus(object.non_owners_allocated),
@@ -257,9 +258,11 @@ impl Runtime {
         released_by: Role,
     ) {
         let object = self.objects[id.0];
-        let registered = object.registered && self.allocator_is_alive(object.allocator);
-        out.emit(Event::BufferDestroyed { object: object.reference(), released_by, registered });
-        if registered {
+        let (reference, alive) = (object.reference(), self.allocator_is_alive(object.allocator));
+        let left_before = || self.dangling(object.allocator).contains(&reference);
+        let registered = alive && (object.registered || left_before());
+        out.emit(Event::BufferDestroyed { object: reference, released_by, registered });
+        if object.registered && alive {
             self.leave_dangling(&object);
         }
         self.objects.remove(id.0);
@@ -272,4 +275,9 @@ impl Runtime {
             out.emit(Event::Reached(Mark::ViewOutlivesRoot));
         }
     }
+}
+
+#[inline]
+fn mesh_or_own_devices(object: &Object) -> Lanes {
+    object.mesh.map_or(object.devices, |_| mesh_id_lane(object.mesh_id))
 }

@@ -1,6 +1,7 @@
 //! Where static circular buffers go, and what validation says: tt-metal's
 //! `circular_buffer_allocation` in `program.cpp` (tt-metal.md C3 and C4).
 
+use crate::journal::{Fingerprint, mix};
 use crate::op::{CircularBufferSpec, CoreRange};
 use crate::units::{Bytes, DeviceAddr};
 
@@ -56,6 +57,17 @@ impl CircularBufferLayout {
     #[must_use]
     pub fn region_end(&self, base: DeviceAddr) -> DeviceAddr {
         self.region_ends.iter().map(|&(_, end)| end).max().unwrap_or(base)
+    }
+}
+
+impl Fingerprint for CircularBufferLayout {
+    fn fingerprint(&self) -> u64 {
+        let placed = self.placed.iter().map(|&(address, size)| mix(address.0, size.0));
+        let ends = self.region_ends.iter().map(|&(CoreRange { start, end }, region_end)| {
+            let cores = u32::from_le_bytes([start.0, start.1, end.0, end.1]);
+            mix(u64::from(cores), region_end.0)
+        });
+        placed.chain(ends).fold(self.placed.len() as u64, mix)
     }
 }
 

@@ -17,7 +17,7 @@ impl Runtime {
         place: Place,
         spec: BufferSpec,
     ) -> Result<ObjectId, Refusal> {
-        if self.buffer(name).is_some() {
+        if self.is_buffer(name) {
             return Err(Refusal::noop());
         }
         match place {
@@ -75,10 +75,10 @@ impl Runtime {
             unique_id,
             owner: unique_id,
             mesh: Some(mesh),
+            mesh_id: self.meshes[mesh].mesh_id,
             allocator: self.meshes[mesh].allocator,
             process: self.process,
             devices,
-            device_id: self.mesh_id_lane(mesh),
             state: MeshBufferState::Owned,
             size: spec.pages.total(),
             buffer_type: spec.buffer_type,
@@ -104,7 +104,6 @@ impl Runtime {
             allocator,
             process: self.process,
             devices: Lanes::one(device),
-            device_id: Lanes::one(device),
             size: spec.pages.total(),
             buffer_type: spec.buffer_type,
             owners: Owners::one(Role::UserHandle),
@@ -198,7 +197,7 @@ impl Runtime {
         name: BufferHandle,
         of: BufferHandle,
     ) -> Result<(), Refusal> {
-        let target = self.buffer(of).filter(|_| self.buffer(name).is_none());
+        let target = self.buffer(of).filter(|_| !self.is_buffer(name));
         let target = target.ok_or_else(Refusal::noop)?;
         let object = &self.objects[target.0];
         if !self.is_allocated(object) || !self.device_is_initialized(object) {
@@ -221,7 +220,7 @@ impl Runtime {
         (name, of): (BufferHandle, BufferHandle),
         pages: Option<Pages>,
     ) -> Result<(), Refusal> {
-        let of = self.buffer(of).filter(|_| self.buffer(name).is_none());
+        let of = self.buffer(of).filter(|_| !self.is_buffer(name));
         let of = of.ok_or_else(Refusal::noop)?;
         let target = self.objects[of.0];
         if !self.is_allocated(&target) || !self.device_is_initialized(&target) {

@@ -59,16 +59,9 @@ impl Runtime {
             (Part::NonOwners(_), _) if fan_out => Lanes::NONE,
             (Part::NonOwners(devices), _) => devices,
             (Part::Owner, Some(_)) if mesh_filter => Lanes::NONE,
-            (Part::Owner, _) if fan_out => object.devices,
-            (Part::Owner, _) => object.device_id,
+            (Part::Owner, Some(_)) if !fan_out => mesh_id_lane(object.mesh_id),
+            (Part::Owner, _) => object.devices,
         }
-    }
-
-    /// The `device_id` that a MeshDevice answers: its own counter, unrelated to chip numbers
-    /// (tt-metal.md 0.6).
-    #[inline]
-    pub(super) fn mesh_id_lane(&self, mesh: u32) -> Lanes {
-        Lanes::one(DeviceId(self.meshes[mesh].mesh_id as u8))
     }
 
     /// Whether a buffer created at a given address is tracked at all.
@@ -88,6 +81,9 @@ impl Runtime {
         }
         let mesh = self.programs[program].mesh;
         let messages = self.cb_messages(program, MessageKind::Alloc);
+        if messages.is_empty() {
+            return;
+        }
         self.meshes.update(mesh, |mesh| mesh.reported_cbs.push(program));
         for message in &messages {
             self.report(out, message);
@@ -120,7 +116,7 @@ impl Runtime {
 
     fn cb_messages(&self, program: u32, kind: MessageKind) -> Vec<AllocMessage> {
         let program = &self.programs[program];
-        let devices = self.mesh_id_lane(program.mesh);
+        let devices = mesh_id_lane(program.mesh_id);
         let path = match kind {
             MessageKind::Alloc => CallPath::CircularBufferAllocate,
             MessageKind::Free => CallPath::CircularBufferFlush,
@@ -128,6 +124,13 @@ impl Runtime {
         let placed = program.layout.placed.iter();
         placed.map(|&cb| program.cb_message(cb, kind, (devices, path))).collect()
     }
+}
+
+/// The `device_id` that a MeshDevice answers: its own counter, unrelated to chip numbers
+/// (tt-metal.md 0.6).
+#[inline]
+pub(super) fn mesh_id_lane(mesh_id: u32) -> Lanes {
+    Lanes::one(DeviceId(mesh_id as u8))
 }
 
 #[inline]

@@ -1,4 +1,7 @@
 //! The names of the user's program and what they hold.
+//!
+//! All processes share one set of names, but no memory: in another process a name holds nothing,
+//! and cannot be given away a second time either.
 
 use super::object::{Object, ObjectId};
 use super::{Refusal, Runtime, Surroundings};
@@ -42,10 +45,27 @@ fn hold(table: &mut Slab<Slot>, name: u32, index: Option<u32>) {
 }
 
 impl Runtime {
-    /// The object that a buffer's name holds.
+    /// The object that a buffer's name holds, if it is of this process.
     #[inline]
     pub(crate) fn buffer(&self, name: BufferHandle) -> Option<ObjectId> {
-        held(&self.buffer_handles, name.0).map(ObjectId)
+        let own = |&index: &u32| self.objects[index].process == self.process;
+        held(&self.buffer_handles, name.0).filter(own).map(ObjectId)
+    }
+
+    /// Whether a buffer's name holds anything, in whatever process.
+    #[inline]
+    pub(super) fn is_buffer(&self, name: BufferHandle) -> bool {
+        held(&self.buffer_handles, name.0).is_some()
+    }
+
+    /// Whether a mesh's name holds anything, in whatever process.
+    pub(super) fn is_mesh(&self, name: MeshHandle) -> bool {
+        held(&self.mesh_handles, name.0).is_some()
+    }
+
+    /// Whether a program's name holds anything, in whatever process.
+    pub(super) fn is_program(&self, name: ProgramHandle) -> bool {
+        held(&self.program_handles, name.0).is_some()
     }
 
     /// The object that a buffer's name holds, for whoever compares with the real runtime.
@@ -54,10 +74,11 @@ impl Runtime {
         self.buffer(name).map(|id| &self.objects[id.0])
     }
 
-    /// The mesh, as an index, that a name holds.
+    /// The mesh, as an index, that a name holds, if it is of this process.
     #[inline]
     pub(super) fn mesh(&self, name: MeshHandle) -> Option<u32> {
-        held(&self.mesh_handles, name.0)
+        let own = |&index: &u32| self.meshes[index].process == self.process;
+        held(&self.mesh_handles, name.0).filter(own)
     }
 
     /// The mesh that a name holds, if it is open.
@@ -71,10 +92,11 @@ impl Runtime {
         }
     }
 
-    /// The program, as an index, that a name holds.
+    /// The program, as an index, that a name holds, if it is of this process.
     #[inline]
     pub(super) fn program(&self, name: ProgramHandle) -> Option<u32> {
-        held(&self.program_handles, name.0)
+        let own = |&index: &u32| self.programs[index].process == self.process;
+        held(&self.program_handles, name.0).filter(own)
     }
 
     #[inline]
@@ -90,20 +112,22 @@ impl Runtime {
         hold(&mut self.program_handles, name.0, Some(program));
     }
 
-    /// Empties a buffer's name and returns what it held.
-    #[inline]
-    pub(super) fn take_handle(&mut self, name: BufferHandle) -> Option<ObjectId> {
-        let id = self.buffer(name)?;
-        hold(&mut self.buffer_handles, name.0, None);
-        Some(id)
+    /// The name lets go of whatever it holds, because it is about to hold something else.
+    pub(crate) fn overwrite<S: Surroundings>(&mut self, out: &mut S, name: BufferHandle) {
+        if let Some(index) = held(&self.buffer_handles, name.0) {
+            hold(&mut self.buffer_handles, name.0, None);
+            self.release_object(out, ObjectId(index), Role::UserHandle);
+        }
     }
 
     /// `drop`: the name lets go; false if it holds nothing.
     pub(crate) fn drop_handle<S: Surroundings>(&mut self, out: &mut S, handle: Handle) -> bool {
         match handle {
             Handle::Buffer(name) => {
-                let Some(id) = self.take_handle(name) else { return false };
-                self.release_object(out, id, Role::UserHandle);
+                if self.buffer(name).is_none() {
+                    return false;
+                }
+                self.overwrite(out, name);
             }
             Handle::Mesh(name) => {
                 let Some(mesh) = self.mesh(name) else { return false };
@@ -123,7 +147,7 @@ impl Runtime {
     pub(crate) fn share(&mut self, name: BufferHandle, of: BufferHandle) -> bool {
         let Some(id) = self.buffer(of) else { return false };
         let Some(owners) = self.objects[id.0].owners.gain(Role::UserHandle) else { return false };
-        if self.buffer(name).is_some() {
+        if self.is_buffer(name) {
             return false;
         }
         self.objects.update(id.0, |object| object.owners = owners);
@@ -135,7 +159,7 @@ impl Runtime {
     pub(crate) fn share_program(&mut self, name: ProgramHandle, of: ProgramHandle) -> bool {
         let Some(program) = self.program(of) else { return false };
         let owners = self.programs[program].owners.gain(Role::UserHandle);
-        let (Some(owners), None) = (owners, self.program(name)) else { return false };
+        let Some(owners) = owners.filter(|_| !self.is_program(name)) else { return false };
         self.programs.update(program, |program| program.owners = owners);
         self.bind_program(name, program);
         true
@@ -146,7 +170,7 @@ impl Runtime {
         let Some(id) = self.buffer(name) else { return false };
         let owners = self.objects[id.0].owners;
         let Some(owners) = owners.gain(Role::Cycle) else { return false };
-        self.take_handle(name);
+        hold(&mut self.buffer_handles, name.0, None);
         let owners = owners.lose(Role::UserHandle);
         self.objects.update(id.0, |object| object.owners = owners);
         true
@@ -184,18 +208,14 @@ impl Runtime {
             self.drop_handle(out, Handle::Buffer(BufferHandle(name)));
         }
         let collected = self.collect(out);
-        let programs = names(&self.program_handles);
-        for &name in programs.iter().rev() {
-            self.drop_handle(out, Handle::Program(ProgramHandle(name)));
+        let mut dropped = !buffers.is_empty();
+        for name in names(&self.program_handles).into_iter().rev() {
+            dropped |= self.drop_handle(out, Handle::Program(ProgramHandle(name)));
         }
-        let meshes = names(&self.mesh_handles);
-        for &name in meshes.iter().rev() {
-            let held = self.mesh(MeshHandle(name)).expect("a listed name holds a mesh");
-            if self.meshes[held].process == self.process {
-                self.drop_handle(out, Handle::Mesh(MeshHandle(name)));
-            }
+        for name in names(&self.mesh_handles).into_iter().rev() {
+            dropped |= self.drop_handle(out, Handle::Mesh(MeshHandle(name)));
         }
-        collected || !(buffers.is_empty() && programs.is_empty() && meshes.is_empty())
+        collected || dropped
     }
 
     /// Empties the names whose objects died with their process.

@@ -1,9 +1,10 @@
 //! A backing buffer and its aliases on every chip: tt-metal's `mesh_buffer.cpp` (tt-metal.md B).
 
+use super::buffer::FreeOn;
 use super::object::{BACKING_HOLDERS, HOLDERS, MeshBufferState, ObjectId};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Part};
-use crate::fix::{Baseline, Fix};
+use crate::fix::Fix;
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
 use crate::units::Lanes;
@@ -70,9 +71,16 @@ impl Runtime {
         // tt-metal.md F, S-EXPIRED: "mesh dropped first: F4 sends no FREE for N locals".
         let frees = self.fixes.has(Fix::FreeWhenExpired);
         let allocated = object.status == AllocationStatus::Allocated && object.size.0 != 0;
-        if owned && frees && allocated && self.fixes.baseline() == Baseline::Upstream {
+        // Where `mark_as_deallocated` sends nothing, the FREEs are sent here.
+        let silent = frees && self.free_on() != FreeOn::Mark;
+        if owned && silent && allocated {
             let from = (CallPath::Expired, Role::OwnedBufferState);
             self.track_deallocate(out, &object, Part::Owner, from);
+        }
+        let locals = object.non_owners_allocated;
+        if silent && self.tracks_address_created() && !locals.is_empty() {
+            let from = (CallPath::Expired, Role::DeviceLocal);
+            self.track_deallocate(out, &object, Part::NonOwners(locals), from);
         }
         if owned {
             self.mark_as_deallocated(out, id, Part::Owner, CallPath::Expired);
@@ -115,9 +123,24 @@ impl Runtime {
         if object.status != AllocationStatus::Deallocated {
             self.deallocate_impl(out, id, role);
         }
+        self.destroy_backing(id);
         self.note_views_left(out, &object);
         if object.husk {
             self.bury_husk(out, id, role);
+        }
+    }
+
+    /// The backing buffer is gone, and with it the target of a pointer that is still in
+    /// `allocated_buffers_` because `mark_as_deallocated` came first (tt-metal.md 0.1). The
+    /// MeshBuffer may live on.
+    #[inline]
+    fn destroy_backing(&mut self, id: ObjectId) {
+        let object = self.objects[id.0];
+        if object.registered {
+            self.objects.update(id.0, |object| object.registered = false);
+            if self.allocator_is_alive(object.allocator) {
+                self.leave_dangling(&object);
+            }
         }
     }
 

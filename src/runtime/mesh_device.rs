@@ -56,11 +56,16 @@ impl Fingerprint for MeshDevice {
         let flags = u64::from(self.open) | u64::from(self.cache_enabled) << 1;
         let ids = u64::from(self.mesh_id) | u64::from(self.references) << 32;
         let parent = u64::from(self.parent.map_or(0, |parent| parent + 1));
-        let head = [flags, ids, parent, self.devices.0, u64::from(self.allocator.0)];
+        let place = u64::from(self.allocator.0) | u64::from(self.process) << 32;
+        let MeshShape { rows, columns } = self.shape;
+        let shape = u64::from(rows) | u64::from(columns) << 8 | (self.chips.len() as u64) << 16;
+        let head = [flags, ids, parent, self.devices.0, place, shape];
+        let chips = self.chips.iter().map(|chip| u64::from(chip.0));
         let cache =
             self.cache.iter().map(|&(key, program)| mix(u64::from(key.0), u64::from(program)));
         let reported = self.reported_cbs.iter().map(|&program| u64::from(program));
-        head.into_iter().chain(cache).chain(reported).fold(self.cache.len() as u64, mix)
+        let words = head.into_iter().chain(chips).chain(cache).chain(reported);
+        words.fold(self.cache.len() as u64, mix)
     }
 }
 
@@ -73,7 +78,7 @@ impl Runtime {
         shape: MeshShape,
         at: (u8, u8),
     ) -> Result<(), Refusal> {
-        if self.mesh(name).is_some() {
+        if self.is_mesh(name) {
             return Err(Refusal::noop());
         }
         let whole = self.setup.machine_shape();
@@ -96,7 +101,7 @@ impl Runtime {
         shape: MeshShape,
         at: (u8, u8),
     ) -> Result<(), Refusal> {
-        if self.mesh(name).is_some() {
+        if self.is_mesh(name) {
             return Err(Refusal::noop());
         }
         let parent = self.open_mesh(parent)?;

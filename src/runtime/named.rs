@@ -137,7 +137,7 @@ impl Runtime {
         (name, mesh): (ProgramHandle, MeshHandle),
         circular_buffers: &[CircularBufferSpec],
     ) -> Result<bool, Refusal> {
-        if self.program(name).is_some() {
+        if self.is_program(name) {
             return Err(Refusal::noop());
         }
         let mesh = self.open_mesh(mesh)?;

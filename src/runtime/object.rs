@@ -42,7 +42,7 @@ pub enum MeshBufferState {
 ///
 /// Eight counters of one byte, so that a scenario can say who lets go last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Owners(u64);
+pub struct Owners(pub(super) u64);
 
 impl Owners {
     /// One owner.
@@ -109,14 +109,14 @@ pub struct Object {
     pub owner: UniqueId,
     /// The mesh it is on, as an index; none for a buffer of one physical device.
     pub mesh: Option<u32>,
+    /// The id of that mesh, which the buffer's `device_->id()` answers even after the mesh died.
+    pub mesh_id: u32,
     /// `allocator_`.
     pub allocator: AllocatorId,
     /// The process it lives in.
     pub process: u32,
     /// The chips it is on.
     pub devices: Lanes,
-    /// `device_->id()` of the owning buffer: of a mesh its own id, which is no chip's number.
-    pub device_id: Lanes,
     /// Of a MeshBuffer: who owns the memory.
     pub state: MeshBufferState,
     /// The status of the owning buffer.
@@ -178,10 +178,10 @@ impl Vacant for Object {
             unique_id: UniqueId(0),
             owner: UniqueId(0),
             mesh: None,
+            mesh_id: 0,
             allocator: AllocatorId(0),
             process: 0,
             devices: Lanes::NONE,
-            device_id: Lanes::NONE,
             state: MeshBufferState::ExternallyOwned,
             status: AllocationStatus::AllocationRequested,
             non_owners: Lanes::NONE,
@@ -203,6 +203,17 @@ impl Vacant for Object {
     }
 }
 
+impl Fingerprint for Origin {
+    fn fingerprint(&self) -> u64 {
+        match *self {
+            Self::Named(name) => mix(0, u64::from(name.0)),
+            Self::KernelBinary(key) => mix(1, u64::from(key.0)),
+            Self::TemporaryView(key) => mix(2, u64::from(key.0)),
+            Self::CircularBuffers(program) => mix(3, u64::from(program)),
+        }
+    }
+}
+
 impl Fingerprint for Object {
     fn fingerprint(&self) -> u64 {
         let kinds = self.kind as u64
@@ -212,14 +223,14 @@ impl Fingerprint for Object {
             | u64::from(self.registered) << 25
             | u64::from(self.husk) << 26
             | (self.buffer_type as u64) << 32;
-        let links = u64::from(self.mesh.map_or(0, |mesh| mesh + 1))
-            | u64::from(self.root.map_or(0, |root| root.0 + 1)) << 32;
         let words = [
-            links,
+            self.mesh.map_or(0, |mesh| u64::from(mesh) + 1),
+            self.root.map_or(0, |root| u64::from(root.0) + 1),
+            u64::from(self.allocator.0) | u64::from(self.process) << 32,
+            self.origin.fingerprint(),
             self.unique_id.0,
             self.owner.0,
             self.devices.0,
-            self.device_id.0,
             self.non_owners.0,
             self.non_owners_allocated.0,
             self.address.0,

@@ -21,8 +21,8 @@ impl Runtime {
     }
 
     /// `kill q0`: the process dies without a word. Its memory is gone, its messages are not sent,
-    /// and what the server knows stays. The scenario goes on in the lowest process alive, or in a
-    /// new one.
+    /// and what the server knows stays. After the death of the current process the scenario goes on
+    /// in the lowest one alive, or in a new one.
     pub(crate) fn kill<S: Surroundings>(&mut self, out: &mut S, process: ProcessId) -> bool {
         if self.processes.get(process.0).is_none_or(|process| !process.alive) {
             return false;
@@ -52,6 +52,9 @@ impl Runtime {
         meshes.into_iter().for_each(|index| self.meshes.remove(index));
         self.forget_dead_names();
         self.processes.update(process.0, |process| process.alive = false);
+        if self.process != process.0 {
+            return true;
+        }
         let next = self.processes.iter().map(|(index, _)| index).next();
         let next = next.unwrap_or_else(|| {
             self.processes.insert(Process { alive: true, ..Process::default() })

@@ -26,6 +26,15 @@ pub struct Bound {
     pub size: Bytes,
 }
 
+impl Fingerprint for Bound {
+    fn fingerprint(&self) -> u64 {
+        let Region { allocator, buffer_type } = self.region;
+        let region = u64::from(allocator.0) | (buffer_type as u64) << 32;
+        let words = [self.by.unique_id.0, self.owner.0, self.address.0, self.size.0];
+        words.iter().fold(region, |hash, &word| mix(hash, word))
+    }
+}
+
 /// A `ProgramImpl`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
@@ -91,10 +100,13 @@ impl Fingerprint for Program {
     fn fingerprint(&self) -> u64 {
         let ids = u64::from(self.runtime_id) | u64::from(self.mesh) << 32;
         let kernel = self.kernel.map_or(0, |kernel| u64::from(kernel.0) + 1);
-        let head = mix(mix(ids, kernel), u64::from(self.allocated));
+        let place = u64::from(self.mesh_id) | u64::from(self.process) << 32;
+        let lengths = (self.pool.len() | self.bound.len() << 32) as u64;
+        let head = [ids, kernel, place, u64::from(self.allocated), self.owners.0, lengths];
         let pool = self.pool.iter().map(|object| u64::from(object.0) + 1);
-        let bound = self.bound.iter().map(|bound| mix(bound.address.0, bound.owner.0));
-        pool.chain(bound).fold(mix(head, self.pool.len() as u64), mix)
+        let bound = self.bound.iter().map(Bound::fingerprint);
+        let layout = std::iter::once(self.layout.fingerprint());
+        head.into_iter().chain(pool).chain(bound).chain(layout).fold(0, mix)
     }
 }
 

@@ -27,7 +27,7 @@ impl Runtime {
             inputs.push(id);
         }
         if let Some((handle, buffer)) = spec.output {
-            if self.buffer(handle).is_some() {
+            if self.is_buffer(handle) {
                 return Err(Refusal::noop());
             }
             let id = self.create_mesh_buffer(out, (mesh, handle), buffer, Role::UserHandle)?;
