@@ -44,11 +44,7 @@ fn preset(name: &str) -> Result<Preset, String> {
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let scenarios = scenarios(&args.files)?;
     let table = matrix(&scenarios);
-    let size = |name: &str| {
-        let named = scenarios.iter().find(|named| named.name == name);
-        named.map_or(usize::MAX, |named| named.scenario.ops().count())
-    };
-    let summaries = table.summaries(size);
+    let summaries = table.summaries(&scenarios);
     match args.format {
         TableFormat::Json => output::print_json(&table)?,
         TableFormat::Text => output::print(&text(&summaries, scenarios.len()))?,
@@ -76,6 +72,9 @@ fn embedded(file: &corpus::File) -> Result<Named, Failure> {
     let scenario = parsed.map_err(|error| Failure::scenario(file.name, file.text, &error))?;
     Ok(Named { name: file.name.to_owned(), scenario })
 }
+
+/// The columns that the indented lines may fill.
+const WIDTH: usize = 98;
 
 const HEADS: [&str; 9] =
     ["fixes", "server", "ALLOC", "FREE", "unknown", "left keys", "failed", "changes", "fails on"];
@@ -105,6 +104,22 @@ fn oracles(summary: &Summary) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
+/// Breaks a list at its commas, so that no line is wider than a terminal.
+fn wrapped(list: &str) -> String {
+    let mut out = String::new();
+    let mut width = 0;
+    for item in list.split_inclusive(", ") {
+        if width == 0 || width + item.trim_end().len() > WIDTH {
+            out.truncate(out.trim_end().len());
+            out.push_str(if width == 0 { "    " } else { "\n    " });
+            width = 4;
+        }
+        out.push_str(item);
+        width += item.len();
+    }
+    out
+}
+
 fn text(summaries: &[Summary], scenarios: usize) -> String {
     let rows: Vec<[String; 9]> = summaries.iter().map(columns).collect();
     let mut widths = HEADS.map(str::len);
@@ -132,15 +147,20 @@ fn text(summaries: &[Summary], scenarios: usize) -> String {
         }
         line(&mut out, row);
         if !summary.oracles.is_empty() {
-            let _ = writeln!(out, "    {}", oracles(summary));
+            let _ = writeln!(out, "{}", wrapped(&oracles(summary)));
         }
     }
-    let _ = write!(
+    let _ = writeln!(out, "\n{scenarios} scenarios; messages of all of them.");
+    let _ = writeln!(
         out,
-        "\n{scenarios} scenarios. \"failed\" counts those in which an oracle fired; the indented \
-         line\nsays which oracle in how many. \"nothing\" marks a preset whose events equal those of \
-         the\npreset it starts from.\n"
+        "failed: scenarios of class lifecycle in which an oracle fired; the line below"
     );
+    let _ = writeln!(out, "  says which oracles, each with its number of scenarios.");
+    let _ = writeln!(
+        out,
+        "changes: \"nothing\" if the events equal those of the preset it starts from."
+    );
+    let _ = writeln!(out, "fails on: the smallest of the failed scenarios.");
     out
 }
 

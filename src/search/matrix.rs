@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::event::{Event, Observer, Tick};
 use crate::fix::{FixSet, Preset};
 use crate::journal::mix;
-use crate::scenario::{Report, Scenario, run};
+use crate::scenario::{Class, Report, Scenario, run};
 use crate::server::ServerKind;
 
 /// A scenario with its name.
@@ -195,31 +195,37 @@ pub struct Summary {
     pub unknown_free: u64,
     /// Entries left; none where the server has no keys.
     pub leftover_keys: Option<u64>,
-    /// Scenarios in which an oracle failed, of how many.
+    /// Scenarios of class lifecycle in which an oracle failed, of how many.
     pub failed: (usize, usize),
-    /// The oracles that fail, most often first, with the number of scenarios.
+    /// The oracles that fail in those, most often first, with the number of scenarios.
     pub oracles: Vec<(String, usize)>,
     /// Whether the preset changes nothing in any scenario.
     pub changes_nothing: Option<bool>,
-    /// The smallest failing scenario.
+    /// The smallest of those scenarios.
     pub smallest: Option<String>,
 }
 
 impl Matrix {
-    /// The table with the scenarios of each preset and server added up; `sizes` tells how many
-    /// operations a scenario has.
+    /// The table with the scenarios of each preset and server added up; `scenarios` are those it
+    /// was made of.
     #[must_use]
-    pub fn summaries(&self, sizes: impl Fn(&str) -> usize) -> Vec<Summary> {
+    pub fn summaries(&self, scenarios: &[Named]) -> Vec<Summary> {
         let mut summaries: Vec<Summary> = Vec::new();
         for chunk in self.rows.chunk_by(|a, b| a.fixes == b.fixes && a.server == b.server) {
-            summaries.push(summarize(chunk, &sizes));
+            summaries.push(summarize(chunk, scenarios));
         }
         summaries
     }
 }
 
-fn summarize(rows: &[Row], sizes: &impl Fn(&str) -> usize) -> Summary {
-    let failing: Vec<&Row> = rows.iter().filter(|row| !row.violations.is_empty()).collect();
+fn summarize(rows: &[Row], scenarios: &[Named]) -> Summary {
+    let named = |row: &Row| scenarios.iter().find(|named| named.name == row.scenario);
+    let lifecycle: Vec<&Row> = rows
+        .iter()
+        .filter(|row| named(row).is_none_or(|one| one.scenario.class() == Class::Lifecycle))
+        .collect();
+    let size = |row: &Row| named(row).map_or(0, |named| named.scenario.ops().count());
+    let failing: Vec<&&Row> = lifecycle.iter().filter(|row| !row.violations.is_empty()).collect();
     let mut oracles: Vec<(String, usize)> = Vec::new();
     for violation in failing.iter().flat_map(|row| &row.violations) {
         match oracles.iter_mut().find(|(oracle, _)| *oracle == violation.oracle) {
@@ -228,7 +234,7 @@ fn summarize(rows: &[Row], sizes: &impl Fn(&str) -> usize) -> Summary {
         }
     }
     oracles.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    let smallest = failing.iter().min_by_key(|row| (sizes(&row.scenario), &row.scenario));
+    let smallest = failing.iter().min_by_key(|row| (size(row), &row.scenario));
     Summary {
         fixes: rows[0].fixes.clone(),
         server: rows[0].server.clone(),
@@ -236,7 +242,7 @@ fn summarize(rows: &[Row], sizes: &impl Fn(&str) -> usize) -> Summary {
         free: rows.iter().map(|row| row.free).sum(),
         unknown_free: rows.iter().map(|row| row.unknown_free).sum(),
         leftover_keys: rows.iter().map(|row| row.leftover_keys).sum(),
-        failed: (failing.len(), rows.len()),
+        failed: (failing.len(), lifecycle.len()),
         oracles,
         changes_nothing: rows[0]
             .changes_nothing
