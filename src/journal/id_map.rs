@@ -51,9 +51,22 @@ impl IdMap {
     /// In debug builds, if there are more than two bits.
     #[inline]
     pub fn set(&mut self, id: u64, bits: u8) {
-        debug_assert!(u64::from(bits) <= MASK, "an id has two bits");
+        self.update(id, |_| bits);
+    }
+
+    /// Changes the bits of an id.
+    ///
+    /// # Panics
+    /// In debug builds, if there are more than two bits.
+    #[inline]
+    pub fn update(&mut self, id: u64, change: impl FnOnce(u8) -> u8) {
         let index = self.find(id);
         let old = (self.slots[index] & MASK) as u8;
+        let bits = change(old);
+        debug_assert!(u64::from(bits) <= MASK, "an id has two bits");
+        if bits == old {
+            return;
+        }
         if self.tracking != Tracking::NONE {
             self.track(id, old, bits);
         }
@@ -90,7 +103,7 @@ impl IdMap {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, index: usize, id: u64, bits: u8) {
         let was_empty = self.slots[index] == 0;
         if bits == 0 {

@@ -120,7 +120,7 @@ impl Holdings {
     /// The living regions of a buffer type, oldest allocator first.
     #[inline]
     pub fn regions(&self, buffer_type: BufferType) -> impl Iterator<Item = &HeldRegion> {
-        let of_type = self.regions.iter().skip(buffer_type.index()).step_by(TYPES);
+        let of_type = self.regions.chunks_exact(TYPES).map(move |all| &all[buffer_type.index()]);
         of_type.filter(|region| region.alive)
     }
 
@@ -178,7 +178,7 @@ impl Holdings {
 
     fn open(&mut self, region: Region, devices: Lanes, bounds: RegionBounds) {
         let index = region.allocator.0 as usize * TYPES + region.buffer_type.index();
-        while self.regions.len() <= index {
+        while self.regions.len() <= index || !self.regions.len().is_multiple_of(TYPES) {
             let place = self.regions.len();
             let allocator = AllocatorId((place / TYPES) as u32);
             let region = Region { allocator, buffer_type: BufferType::ALL[place % TYPES] };

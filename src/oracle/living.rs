@@ -57,11 +57,7 @@ impl Living {
 
     #[inline]
     fn change(&mut self, owner: UniqueId, bits: u8, on: bool) {
-        let old = self.owners.get(owner.0);
-        let new = if on { old | bits } else { old & !bits };
-        if new != old {
-            self.owners.set(owner.0, new);
-        }
+        self.owners.update(owner.0, |old| if on { old | bits } else { old & !bits });
     }
 
     pub(super) fn mark(&self) -> usize {

@@ -121,19 +121,19 @@ impl Facts<'_> {
 #[inline]
 fn compare_chips(tracked: &[u64], live: &[u64]) -> (Lanes, Lanes) {
     let (mut different, mut hidden) = (0, 0);
-    let mut compare = |chip: usize, tracked: u64, live: u64| {
-        different |= u64::from(tracked != live) << chip;
-        hidden |= u64::from(tracked == 0 && live != 0) << chip;
-    };
     let shared = tracked.len().min(live.len());
     for (chip, (&tracked, &live)) in tracked[..shared].iter().zip(&live[..shared]).enumerate() {
-        compare(chip, tracked, live);
+        if tracked != live {
+            different |= 1 << chip;
+            hidden |= u64::from(tracked == 0) << chip;
+        }
     }
     for (chip, &tracked) in tracked.iter().enumerate().skip(shared) {
-        compare(chip, tracked, 0);
+        different |= u64::from(tracked != 0) << chip;
     }
     for (chip, &live) in live.iter().enumerate().skip(shared) {
-        compare(chip, 0, live);
+        different |= u64::from(live != 0) << chip;
+        hidden |= u64::from(live != 0) << chip;
     }
     (Lanes(different), Lanes(hidden))
 }
@@ -372,7 +372,11 @@ impl Oracles {
     }
 
     fn compare_counters(&mut self, tick: Tick, tracked: &[u64]) {
-        let (different, hidden) = compare_chips(tracked, self.holdings.live_bytes());
+        let live = self.holdings.live_bytes();
+        if self.tracker_truth.wrong().is_empty() && tracked == live {
+            return;
+        }
+        let (different, hidden) = compare_chips(tracked, live);
         let findings = &mut self.findings;
         if different != self.tracker_truth.wrong() {
             self.tracker_truth.update(|oracle| oracle.watch(tick, different, findings));

@@ -1,0 +1,67 @@
+//! The README is true: its table is what the command prints, its files exist.
+
+use std::path::Path;
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn markdown() -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_freeorder"))
+        .args(["matrix", "--format", "markdown"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// `UPDATE_README=1 cargo test --test readme` writes the table anew.
+#[test]
+fn the_matrix_in_the_readme_is_what_the_command_prints() {
+    let path = root().join("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once("checked by a test -->\n").unwrap();
+    let (table, after) = rest.split_once("<!-- /matrix -->").unwrap();
+    let printed = markdown();
+    if std::env::var_os("UPDATE_README").is_some() {
+        let text = format!("{before}checked by a test -->\n{printed}<!-- /matrix -->{after}");
+        std::fs::write(path, text).unwrap();
+    } else {
+        assert_eq!(table, printed, "run UPDATE_README=1 cargo test --test readme");
+    }
+}
+
+/// A link to nowhere, or a verb that is not there, is a README that lies.
+#[test]
+fn every_path_and_verb_in_the_readme_exists() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for part in readme.split('`').skip(1).step_by(2) {
+        let looks_like_a_path =
+            part.starts_with("src/") || part.starts_with("corpus/") || part.starts_with("docs/");
+        if looks_like_a_path {
+            assert!(root().join(part).exists(), "{part}");
+        }
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_freeorder")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for line in readme.lines().filter_map(|line| line.split("-- ").nth(1)) {
+        let verb = line.split_whitespace().next().unwrap();
+        assert!(help.contains(&format!("  {verb} ")), "{verb}");
+    }
+}
+
+/// ARCHITECTURE.md gives every direct dependency a sentence.
+#[test]
+fn every_dependency_has_a_sentence() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let architecture = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == "[dependencies]" || line == "[dev-dependencies]";
+        } else if let Some((name, _)) = line.split_once(" = ").filter(|_| inside) {
+            assert!(architecture.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}
