@@ -3,8 +3,16 @@
 //! A scenario replays without its seed: whatever was drawn is written into it. The text prints and
 //! parses exactly, comments included, so that every printed scenario can be pasted back.
 
+mod error;
+mod lex;
+mod operations;
+mod parse;
+mod print;
+mod readers;
 mod run;
 
+pub use error::{Position, ScenarioError};
+pub use operations::{OPERATIONS, OperationForm};
 pub use run::{DigestSink, LineSink, Report, Simulation, Totals, digest, run};
 
 use std::fmt;

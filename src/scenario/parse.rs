@@ -1,0 +1,265 @@
+//! The text form, read back: one pass over the lines, stopping at the first thing that is wrong.
+
+use std::str::FromStr;
+
+use super::error::{Position, ScenarioError};
+use super::lex::{Limit, Source, Word, Words, up_to};
+use super::readers::{operation, setup_reader, top_level_reader};
+use super::{Item, Line, Scenario, SetupLine, VERSION};
+use crate::units::DeviceAddr;
+
+/// How deep `repeat` blocks can be nested.
+const NESTING_MAX: usize = 8;
+/// How many lines there can be once every repeat is unrolled, closing braces included.
+const UNROLLED_MAX: u64 = 20_000_000;
+
+const REPEAT_COUNT: Limit = up_to("repeat count", 1_000_000);
+
+type Parsed<T> = Result<T, ScenarioError>;
+
+impl FromStr for Scenario {
+    type Err = ScenarioError;
+
+    /// Reads the text form, which `docs/scenario.md` describes.
+    fn from_str(text: &str) -> Parsed<Self> {
+        let mut sources = Source::lines(text);
+        read_version(sources.next())?;
+        let mut parser = Parser::default();
+        for source in sources {
+            source.check_characters()?;
+            parser.line(Words::new(source))?;
+        }
+        parser.finish()
+    }
+}
+
+impl Scenario {
+    /// Reads the text form from the bytes of a file.
+    ///
+    /// ```
+    /// use freeorder::scenario::Scenario;
+    /// let scenario = Scenario::parse_bytes(b"freeorder 1\nopen m0 2x4\nexit\n")?;
+    /// assert_eq!(scenario.ops().count(), 2);
+    /// assert_eq!(scenario.to_string(), "freeorder 1\nopen m0 2x4\nexit\n");
+    /// # Ok::<(), freeorder::scenario::ScenarioError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the text; bytes that are not UTF-8 come before all else.
+    pub fn parse_bytes(bytes: &[u8]) -> Parsed<Self> {
+        std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, error))?.parse()
+    }
+}
+
+fn invalid_utf8(bytes: &[u8], error: std::str::Utf8Error) -> ScenarioError {
+    let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+    let last_line = valid.rsplit('\n').next().unwrap_or_default();
+    let line = valid.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let column = last_line.chars().count() + 1;
+    ScenarioError::InvalidUtf8 {
+        at: Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+            offset: valid.len(),
+            length: error.error_len().unwrap_or(bytes.len() - valid.len()),
+        },
+    }
+}
+
+fn read_version(first: Option<Source<'_>>) -> Parsed<()> {
+    let source = first.unwrap_or(Source { number: 1, offset: 0, text: "" });
+    let marked = source.text.starts_with('\u{feff}');
+    let missing = |at| Err(ScenarioError::MissingVersion { at, byte_order_mark: marked });
+    source.check_characters()?;
+    let mut words = Words::new(source);
+    words.form = "freeorder 1";
+    let Some(keyword) = words.next_word() else {
+        return missing(source.position(0, source.text.len()));
+    };
+    if keyword.text != "freeorder" {
+        return missing(words.position(keyword));
+    }
+    let Some(version) = words.next_word() else {
+        return missing(words.position(keyword));
+    };
+    if version.text != VERSION.to_string() {
+        let (at, found) = (words.position(version), version.shown());
+        return Err(ScenarioError::UnknownVersion { at, found });
+    }
+    words.finish()?;
+    match words.comment {
+        None => Ok(()),
+        Some(_) => Err(ScenarioError::Misplaced {
+            at: words.comment_position(),
+            message: "a comment stands on the version line".to_owned(),
+            hint: "put it on the next line",
+        }),
+    }
+}
+
+/// A `repeat` that is not closed yet.
+#[derive(Debug)]
+struct Block {
+    /// Its first line, still without a body.
+    line: Line,
+    count: u32,
+    /// Where the count is.
+    at: Position,
+    /// How often its body is executed, the blocks around it included.
+    rounds: u64,
+    body: Vec<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Parser {
+    lines: Vec<Line>,
+    open: Vec<Block>,
+    has_operations: bool,
+    unrolled: u64,
+    /// The last `l1-base`, and what it says.
+    l1_base: Option<(Position, DeviceAddr)>,
+}
+
+impl Parser {
+    fn line(&mut self, mut words: Words<'_>) -> Parsed<()> {
+        let Some(first) = words.next_word() else { return self.push(&words, Item::Blank) };
+        match first.text {
+            "}" => return self.close(words, first),
+            "repeat" => return self.repeat(words, first),
+            _ => {}
+        }
+        let item = if let Some(read) = top_level_reader(first.text) {
+            self.check_top_level(&words, first)?;
+            read(&mut words)?
+        } else if let Some(read) = setup_reader(first.text) {
+            self.check_setup(&words, first)?;
+            let item = read(&mut words)?;
+            if let Item::Setup(SetupLine::L1Base(base)) = item {
+                self.l1_base = Some((words.last_position(), base));
+            }
+            item
+        } else {
+            self.has_operations = true;
+            operation(&mut words, first)?
+        };
+        words.finish()?;
+        self.push(&words, item)
+    }
+
+    fn push(&mut self, words: &Words<'_>, item: Item) -> Parsed<()> {
+        self.count_line(words)?;
+        let line = finished(words, item);
+        self.open.last_mut().map_or(&mut self.lines, |block| &mut block.body).push(line);
+        Ok(())
+    }
+
+    /// Adds the line as often as it is executed.
+    fn count_line(&mut self, words: &Words<'_>) -> Parsed<()> {
+        let rounds = self.open.last().map_or(1, |block| block.rounds);
+        self.unrolled = self.unrolled.saturating_add(rounds);
+        if self.unrolled <= UNROLLED_MAX {
+            return Ok(());
+        }
+        let at = self.open.last().map_or_else(|| words.line_position(), |block| block.at);
+        Err(ScenarioError::OutOfRange {
+            at,
+            message: format!("the repeats unroll to more than {UNROLLED_MAX} lines"),
+            hint: "lower a repeat count".to_owned(),
+        })
+    }
+
+    fn repeat(&mut self, mut words: Words<'_>, keyword: Word<'_>) -> Parsed<()> {
+        self.has_operations = true;
+        if self.open.len() == NESTING_MAX {
+            let message = format!("more than {NESTING_MAX} repeats stand inside each other");
+            return Err(misplaced(&words, keyword, message, "put some of them one after another"));
+        }
+        words.form = "repeat 3 {";
+        let number = words.word("a number as repeat count")?;
+        let count = words.number(number, REPEAT_COUNT)?;
+        words.fixed("{")?;
+        words.finish()?;
+        let rounds = self.open.last().map_or(1, |block| block.rounds).saturating_mul(count);
+        self.open.push(Block {
+            line: finished(&words, Item::Blank),
+            count: u32::try_from(count).expect("the limit is below 2^32"),
+            at: words.position(number),
+            rounds,
+            body: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, mut words: Words<'_>, brace: Word<'_>) -> Parsed<()> {
+        words.form = "}";
+        words.finish()?;
+        if words.comment.is_some() {
+            return Err(ScenarioError::Misplaced {
+                at: words.comment_position(),
+                message: "a comment stands behind a closing brace".to_owned(),
+                hint: "put it on the line of `repeat`, or on a line of its own",
+            });
+        }
+        if self.open.is_empty() {
+            let message = "`}` closes nothing".to_owned();
+            return Err(misplaced(&words, brace, message, "a block starts with `repeat 3 {`"));
+        }
+        self.count_line(&words)?;
+        let block = self.open.pop().expect("a block is open");
+        let line = Line { item: Item::Repeat(block.count, block.body), ..block.line };
+        self.open.last_mut().map_or(&mut self.lines, |outer| &mut outer.body).push(line);
+        Ok(())
+    }
+
+    fn check_top_level(&self, words: &Words<'_>, keyword: Word<'_>) -> Parsed<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let message = format!("`{}` stands inside a repeat", keyword.text);
+        Err(misplaced(words, keyword, message, "put it outside of the braces"))
+    }
+
+    fn check_setup(&self, words: &Words<'_>, keyword: Word<'_>) -> Parsed<()> {
+        if !self.has_operations {
+            return Ok(());
+        }
+        let message = format!("the setup line `{}` comes after an operation", keyword.text);
+        Err(misplaced(words, keyword, message, "setup lines come before the first operation"))
+    }
+
+    fn finish(self) -> Parsed<Scenario> {
+        if let Some(block) = self.open.last() {
+            return Err(ScenarioError::Misplaced {
+                at: block.at,
+                message: "the repeat is never closed".to_owned(),
+                hint: "end its lines with a line `}`",
+            });
+        }
+        let scenario = Scenario { lines: self.lines };
+        let Some((at, base)) = self.l1_base else { return Ok(scenario) };
+        let setup = scenario.setup();
+        let l1 = setup.machine.memory_map(setup.reserved).l1;
+        let end = l1.offset.offset(l1.bank_size);
+        if base < end {
+            return Ok(scenario);
+        }
+        Err(ScenarioError::OutOfRange {
+            at,
+            message: format!("l1-base {base} is not below the end of L1"),
+            hint: format!("on a {} with these reserves L1 ends at {end}", setup.machine),
+        })
+    }
+}
+
+fn finished(words: &Words<'_>, item: Item) -> Line {
+    Line { item, comment: words.comment.map(str::to_owned), number: words.line_number() }
+}
+
+fn misplaced(
+    words: &Words<'_>,
+    word: Word<'_>,
+    message: String,
+    hint: &'static str,
+) -> ScenarioError {
+    ScenarioError::Misplaced { at: words.position(word), message, hint }
+}
