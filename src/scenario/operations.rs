@@ -229,15 +229,14 @@ impl Words<'_> {
     fn any_handle(&mut self) -> Parsed<Handle> {
         let expected = "a buffer, a mesh or a program such as `b0`, `m0` or `p0`";
         let word = self.word(expected)?;
-        let kinds: [(HandleKind, fn(u32) -> Handle); 3] = [
-            (BUFFER, |number| Handle::Buffer(BufferHandle(number))),
-            (MESH, |number| Handle::Mesh(MeshHandle(number))),
-            (PROGRAM, |number| Handle::Program(ProgramHandle(number))),
-        ];
-        for (kind, handle) in kinds {
-            if let Some(number) = self.handle(word, kind)? {
-                return Ok(handle(number));
-            }
+        if let Some(number) = self.handle(word, BUFFER)? {
+            return Ok(Handle::Buffer(BufferHandle(number)));
+        }
+        if let Some(number) = self.handle(word, MESH)? {
+            return Ok(Handle::Mesh(MeshHandle(number)));
+        }
+        if let Some(number) = self.handle(word, PROGRAM)? {
+            return Ok(Handle::Program(ProgramHandle(number)));
         }
         Err(self.unexpected(Some(word), expected))
     }

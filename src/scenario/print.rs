@@ -1,6 +1,6 @@
 //! The text of a scenario: what the parser reads back to an equal value.
 
-use std::fmt::{self, Display as _};
+use std::fmt;
 
 use super::{Expectation, Item, Line, Scenario, SetupLine, VERSION};
 use crate::op::ThreadId;
@@ -41,15 +41,15 @@ fn write_lines(f: &mut fmt::Formatter<'_>, lines: &[Line], indent: usize) -> fmt
 fn write_item(f: &mut fmt::Formatter<'_>, item: &Item) -> fmt::Result {
     match item {
         Item::Blank => Ok(()),
-        Item::Setup(fact) => fact.fmt(f),
-        Item::Op(ThreadId(0), op) => op.fmt(f),
+        Item::Setup(fact) => write!(f, "{fact}"),
+        Item::Op(ThreadId(0), op) => write!(f, "{op}"),
         Item::Op(thread, op) => write!(f, "{thread}: {op}"),
         Item::Repeat(count, _) => write!(f, "repeat {count} {{"),
         Item::Picks(picks) => {
             f.write_str("picks")?;
             picks.iter().try_for_each(|pick| write!(f, " {pick}"))
         }
-        Item::Expect(expectation) => expectation.fmt(f),
+        Item::Expect(expectation) => write!(f, "{expectation}"),
     }
 }
 
