@@ -36,7 +36,8 @@ fn said(events: &[Event<'_>]) -> Counts {
     }
     let findings = oracles.findings();
     let kept: u64 = findings.violations().iter().map(freeorder::violation::Violation::count).sum();
-    assert_eq!(kept, findings.counts().map(|(_, count)| count).sum(), "all are kept");
+    let counted: u64 = findings.counts().map(|(_, count)| count).sum();
+    assert_eq!(kept, counted, "all are kept");
     findings.counts().collect()
 }
 
@@ -64,6 +65,7 @@ fn taken(allocator: u32, by: u32, address: u64, after: AllocatorState) -> Event<
     Event::AddressTaken {
         region: region(allocator),
         object: object(by),
+        devices: CHIPS,
         address: DeviceAddr(address),
         bytes: Bytes(64),
         size: Bytes(512),
