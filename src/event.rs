@@ -157,10 +157,12 @@ pub enum Event<'a> {
         /// Whether the allocator that holds the owner's block still exists.
         allocator_alive: bool,
     },
-    /// The allocator gave out a block: `bytes` in each bank, `size` on each device.
+    /// The allocator gave out a block: `bytes` in each bank, `size` on each of the devices, which
+    /// are fewer than the region's if a submesh shares its parent's allocator.
     AddressTaken {
         region: Region,
         object: ObjectRef,
+        devices: Lanes,
         address: DeviceAddr,
         bytes: Bytes,
         size: Bytes,
@@ -298,7 +300,7 @@ impl fmt::Display for Event<'_> {
                 write!(f, " {from} -> {to}")?;
                 f.write_str(if *allocator_alive { "" } else { " allocator-gone" })
             }
-            Self::AddressTaken { region, object, address, bytes, size, after } => {
+            Self::AddressTaken { region, object, address, bytes, size, after, .. } => {
                 write!(f, "address-taken {region} {object} address={address} bytes={bytes}")?;
                 write!(f, " size={size} {after}")
             }

@@ -13,6 +13,8 @@ pub struct Held {
     pub start: DeviceAddr,
     /// The address after its last byte.
     pub end: DeviceAddr,
+    /// On which chips: those of the region, or some of them.
+    pub devices: Lanes,
     /// The size of the buffer on each device.
     pub size: Bytes,
     /// The owner.
@@ -53,15 +55,12 @@ impl HeldRegion {
         self.blocks.get(index).filter(|held| held.start == address)
     }
 
-    /// A block that shares a byte with the range.
-    #[must_use]
+    /// The blocks that share a byte with the range.
     #[inline]
-    pub fn overlapping(&self, start: DeviceAddr, end: DeviceAddr) -> Option<&Held> {
-        let index = self.position(start);
-        let before = index.checked_sub(1).map(|before| &self.blocks[before]);
-        before
-            .filter(|held| held.end > start)
-            .or_else(|| self.blocks.get(index).filter(|held| held.start < end))
+    pub fn overlapping(&self, start: DeviceAddr, end: DeviceAddr) -> impl Iterator<Item = &Held> {
+        let before = self.position(start).saturating_sub(1);
+        let near = self.blocks[before..].iter().take_while(move |held| held.start < end);
+        near.filter(move |held| held.end > start)
     }
 
     #[inline]
@@ -135,8 +134,9 @@ impl Holdings {
     #[must_use]
     pub fn is_held(&self, devices: Lanes, buffer_type: BufferType, address: DeviceAddr) -> bool {
         self.regions(buffer_type).any(|region| {
-            !region.devices.and(devices).is_empty()
-                && region.at(address).is_some_and(|held| !held.abandoned)
+            region
+                .at(address)
+                .is_some_and(|held| !held.abandoned && !held.devices.and(devices).is_empty())
         })
     }
 
@@ -150,12 +150,12 @@ impl Holdings {
     #[inline]
     pub(super) fn follow(&mut self, event: &Event<'_>) {
         match *event {
-            Event::AddressTaken { region, object, address, bytes, size, .. } => {
+            Event::AddressTaken { region, object, devices, address, bytes, size, .. } => {
                 let Some(index) = self.index(region) else { return };
                 let (start, end) = (address, address.offset(bytes));
-                let held = Held { start, end, size, owner: object, abandoned: false };
+                let held = Held { start, end, devices, size, owner: object, abandoned: false };
                 self.insert(index, held);
-                self.live.add(self.regions[index].devices, size);
+                self.live.add(devices, size);
                 self.set_allocated(index, Bytes(self.regions[index].allocated.0 + bytes.0));
             }
             Event::AddressReturned { region, address, found: Some(_), .. } => {
@@ -204,7 +204,7 @@ impl Holdings {
         let position = self.regions[index].position(address);
         let held = self.regions[index].blocks[position];
         if !held.abandoned {
-            self.live.subtract(self.regions[index].devices, held.size);
+            self.live.subtract(held.devices, held.size);
             self.toggle(index, &held);
             self.regions[index].blocks[position].abandoned = true;
             let held = self.regions[index].blocks[position];
@@ -233,7 +233,7 @@ impl Holdings {
         let held = self.regions[index].blocks.remove(position);
         self.toggle(index, &held);
         if !held.abandoned {
-            self.live.subtract(self.regions[index].devices, held.size);
+            self.live.subtract(held.devices, held.size);
         }
         let bytes = held.end.0 - held.start.0;
         let allocated = Bytes(self.regions[index].allocated.0.saturating_sub(bytes));
@@ -246,7 +246,7 @@ impl Holdings {
         for held in &blocks {
             self.toggle(index, held);
             if !held.abandoned {
-                self.live.subtract(self.regions[index].devices, held.size);
+                self.live.subtract(held.devices, held.size);
             }
         }
         self.note(Change::Emptied(index, blocks));
@@ -281,7 +281,7 @@ impl Holdings {
         if self.tracking.hash {
             let place = mix(index as u64, held.start.0);
             let state = held.owner.unique_id.0 << 1 | u64::from(held.abandoned);
-            self.hash ^= mix(mix(place, held.end.0), state);
+            self.hash ^= mix(mix(mix(place, held.end.0), state), held.devices.0);
         }
     }
 

@@ -11,7 +11,9 @@ use crate::violation::{OracleName, Relation, Violation};
 
 #[inline]
 pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
-    let Event::AddressTaken { region, object, address, bytes, .. } = *event else { return };
+    let Event::AddressTaken { region, object, devices, address, bytes, .. } = *event else {
+        return;
+    };
     let Some(own) = facts.holdings.region(region) else { return };
     let end = address.offset(bytes);
     let bounds = own.bounds;
@@ -22,11 +24,12 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
         flag(tick, &taken, (Lanes::NONE, None), "a block is not aligned", findings);
     }
     for other in facts.holdings.regions(region.buffer_type) {
-        let shared = other.devices.and(own.devices);
-        if shared.is_empty() {
+        if other.devices.and(devices).is_empty() {
             continue;
         }
-        if let Some(held) = other.overlapping(address, end) {
+        let mut overlapping = other.overlapping(address, end);
+        if let Some(held) = overlapping.find(|held| !held.devices.and(devices).is_empty()) {
+            let shared = held.devices.and(devices);
             let relation = match other.region == region {
                 true => Relation::OtherOwner,
                 false => Relation::OtherMesh,

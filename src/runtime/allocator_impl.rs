@@ -262,8 +262,17 @@ impl Runtime {
             }
             Ok(address) => {
                 allocator.note(|| Change::Taken(buffer_type, address, before.lowest));
-                let (object, bytes, size) = (object.reference(), kept, object.size);
-                out.emit(Event::AddressTaken { region, object, address, bytes, size, after });
+                let (devices, bytes, size) = (object.devices, kept, object.size);
+                let object = object.reference();
+                out.emit(Event::AddressTaken {
+                    region,
+                    object,
+                    devices,
+                    address,
+                    bytes,
+                    size,
+                    after,
+                });
                 Ok(address)
             }
             Err(error) => {

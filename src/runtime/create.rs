@@ -53,15 +53,14 @@ impl Runtime {
         spec: BufferSpec,
         role: Role,
     ) -> Result<ObjectId, Refusal> {
-        self.create_owned_mesh_buffer(out, mesh, Origin::Named(name), spec, role)
+        self.create_owned_mesh_buffer(out, (mesh, Origin::Named(name)), spec, role)
     }
 
     #[inline]
     pub(super) fn create_owned_mesh_buffer<S: Surroundings>(
         &mut self,
         out: &mut S,
-        mesh: u32,
-        origin: Origin,
+        (mesh, origin): (u32, Origin),
         spec: BufferSpec,
         role: Role,
     ) -> Result<ObjectId, Refusal> {

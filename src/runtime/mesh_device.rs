@@ -89,7 +89,7 @@ impl Runtime {
                 shape.rows, shape.columns, at.0, at.1, whole.rows, whole.columns
             ))
         })?;
-        self.make_mesh(out, name, chips, shape, None)
+        self.make_mesh(out, name, (chips, shape), None)
     }
 
     /// `submesh m1 of m0 1x2`: a mesh on some of the parent's chips, with a fresh allocator of the
@@ -109,15 +109,14 @@ impl Runtime {
         let chips = rectangle(&self.meshes[parent].chips, whole, shape, at).ok_or_else(|| {
             Refusal::new(format!("a submesh {shape} at {},{} leaves its parent", at.0, at.1))
         })?;
-        self.make_mesh(out, name, chips, shape, Some(parent))
+        self.make_mesh(out, name, (chips, shape), Some(parent))
     }
 
     fn make_mesh<S: Surroundings>(
         &mut self,
         out: &mut S,
         name: MeshHandle,
-        chips: Vec<DeviceId>,
-        shape: MeshShape,
+        (chips, shape): (Vec<DeviceId>, MeshShape),
         parent: Option<u32>,
     ) -> Result<(), Refusal> {
         let process = self.process;

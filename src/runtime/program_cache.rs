@@ -118,7 +118,7 @@ impl Runtime {
             shards: None,
         };
         let origin = Origin::KernelBinary(spec.key);
-        let id = self.create_owned_mesh_buffer(out, mesh, origin, buffer, Role::CacheEntry)?;
+        let id = self.create_owned_mesh_buffer(out, (mesh, origin), buffer, Role::CacheEntry)?;
         self.finish_mesh_buffer(out, id);
         self.programs.update(program, |program| program.kernel = Some(id));
         let origin = Origin::TemporaryView(spec.key);

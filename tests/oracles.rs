@@ -1,0 +1,440 @@
+//! Each oracle fires on the fault it asks about, and is silent on the legal twin of that fault.
+//!
+//! The events are fed straight into the oracles: what the model can produce does not matter here.
+
+use freeorder::event::{
+    AllocationStatus, AllocatorId, AllocatorState, Event, Guard, Observer, Part, RawPointer,
+    Region, RegionBounds, TableBlock, Tick,
+};
+use freeorder::journal::Tracking;
+use freeorder::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Origin, Role, UniqueId};
+use freeorder::op::BufferHandle;
+use freeorder::oracle::Oracles;
+use freeorder::units::{BufferType, Bytes, DeviceAddr, DeviceId, Lanes};
+use freeorder::violation::OracleName::{self, *};
+
+const CHIPS: Lanes = Lanes(0b11);
+const A: u32 = 1;
+const B: u32 = 2;
+
+type Counts = Vec<(OracleName, u64)>;
+
+/// What the oracles count over a stream, which is undone and repeated on the way.
+fn said(events: &[Event<'_>]) -> Counts {
+    let mut oracles = Oracles::new(Tracking::FULL, 16);
+    let initial = oracles.hash();
+    for round in 0..2 {
+        for (index, event) in events.iter().enumerate() {
+            oracles.mark();
+            oracles.observe(Tick(index as u64), event);
+        }
+        if round == 0 {
+            while oracles.undo() {}
+            assert_eq!(oracles.hash(), initial, "undo restores what the oracles remember");
+            assert_eq!(oracles.findings().counts().count(), 0, "and what they said");
+        }
+    }
+    let findings = oracles.findings();
+    let kept: u64 = findings.violations().iter().map(freeorder::violation::Violation::count).sum();
+    let counted: u64 = findings.counts().map(|(_, count)| count).sum();
+    assert_eq!(kept, counted, "all are kept");
+    findings.counts().collect()
+}
+
+fn object(number: u32) -> ObjectRef {
+    let origin = Origin::Named(BufferHandle(number));
+    ObjectRef { origin, unique_id: UniqueId(u64::from(number)) }
+}
+
+fn region(allocator: u32) -> Region {
+    Region { allocator: AllocatorId(allocator), buffer_type: BufferType::L1 }
+}
+
+fn opened(allocator: u32) -> Event<'static> {
+    let (start, end) = (DeviceAddr(1024), DeviceAddr(2048));
+    let bounds = RegionBounds { start, end, alignment: Bytes(32) };
+    Event::RegionOpened { region: region(allocator), devices: CHIPS, bounds }
+}
+
+fn state(allocated: u64, lowest: impl Into<Option<u64>>) -> AllocatorState {
+    AllocatorState { allocated: Bytes(allocated), lowest: lowest.into().map(DeviceAddr) }
+}
+
+/// A block of 64 bytes, of a buffer of 512 on each chip.
+fn taken(allocator: u32, by: u32, address: u64, after: AllocatorState) -> Event<'static> {
+    Event::AddressTaken {
+        region: region(allocator),
+        object: object(by),
+        devices: CHIPS,
+        address: DeviceAddr(address),
+        bytes: Bytes(64),
+        size: Bytes(512),
+        after,
+    }
+}
+
+fn returned(by: u32, address: u64, found: Option<u64>, after: AllocatorState) -> Event<'static> {
+    let (address, found) = (DeviceAddr(address), found.map(Bytes));
+    Event::AddressReturned { region: region(0), by: object(by), address, found, after }
+}
+
+fn changed(
+    number: u32,
+    part: Part,
+    from: AllocationStatus,
+    to: AllocationStatus,
+) -> Event<'static> {
+    Event::StatusChanged {
+        object: object(number),
+        part,
+        from,
+        to,
+        region: region(0),
+        address: DeviceAddr(1024),
+        allocator_alive: true,
+    }
+}
+
+fn allocated(number: u32) -> Event<'static> {
+    use AllocationStatus::{Allocated, AllocationRequested};
+    changed(number, Part::Owner, AllocationRequested, Allocated)
+}
+
+fn deallocated(number: u32) -> Event<'static> {
+    use AllocationStatus::{Allocated, Deallocated};
+    changed(number, Part::Owner, Allocated, Deallocated)
+}
+
+fn message(kind: MessageKind, number: u32) -> AllocMessage {
+    AllocMessage {
+        kind,
+        devices: CHIPS,
+        address: DeviceAddr(1024),
+        size: Bytes(512),
+        buffer_type: BufferType::L1,
+        pid: 1000,
+        owner: UniqueId(u64::from(number)),
+        sender: object(number),
+        path: CallPath::AllocateImpl,
+        released_by: Role::UserHandle,
+    }
+}
+
+fn alloc(number: u32) -> AllocMessage {
+    message(MessageKind::Alloc, number)
+}
+
+fn free(number: u32) -> AllocMessage {
+    message(MessageKind::Free, number)
+}
+
+fn answered(message: &AllocMessage) -> Event<'_> {
+    Event::Answered { message, missed: Lanes::NONE }
+}
+
+fn block(address: u64, size: u64, allocated: bool) -> TableBlock {
+    TableBlock { address: DeviceAddr(address), size: Bytes(size), allocated }
+}
+
+fn last(tracked: &[u64], keyed: bool) -> Event<'_> {
+    Event::Checkpoint { last: true, tracked, keyed }
+}
+
+/// An allocator that loses count corrupts memory long before a program notices.
+#[test]
+fn a_count_that_is_not_what_was_given_out_is_a_fault_of_the_free_list() {
+    assert_eq!(said(&[opened(0), taken(0, A, 1024, state(128, 1024))]), [(FreeList, 1)]);
+    assert_eq!(said(&[opened(0), taken(0, A, 1024, state(64, 1024))]), []);
+}
+
+/// A failed call must change nothing (invariant 5); the C++ keeps the block that it throws over.
+#[test]
+fn a_failed_call_that_keeps_its_block_is_a_fault_of_the_free_list_once() {
+    let failed = |after| Event::AllocationFailed { region: region(0), object: object(A), after };
+    let events = [opened(0), failed(state(64, None)), taken(0, A, 1024, state(128, 1024))];
+    assert_eq!(said(&events), [(FreeList, 1)]);
+    let cleared = Event::RegionCleared { region: region(0), after: state(64, None) };
+    let bulk = [opened(0), failed(state(64, None)), cleared, taken(0, A, 1024, state(128, 1024))];
+    assert_eq!(said(&bulk), [(FreeList, 1)], "a bulk release does not give it back");
+    let twin = [opened(0), failed(state(0, None)), taken(0, A, 1024, state(64, 1024))];
+    assert_eq!(said(&twin), []);
+}
+
+/// Coalescing was wrong once (PR 28659): two free neighbours, or a gap, are blocks that nobody can
+/// have.
+#[test]
+fn free_neighbours_and_gaps_in_the_block_table_are_faults_of_the_free_list() {
+    let table = |blocks| Event::BlockTable { region: region(0), blocks, after: state(64, 1024) };
+    let take = taken(0, A, 1024, state(64, 1024));
+    let split = [block(1024, 64, true), block(1088, 64, false), block(1152, 896, false)];
+    assert_eq!(said(&[opened(0), take, table(&split)]), [(FreeList, 1)]);
+    let gap = [block(1024, 64, true), block(1152, 896, false)];
+    assert_eq!(said(&[opened(0), take, table(&gap)]), [(FreeList, 1)]);
+    let short = [block(1024, 64, true), block(1088, 64, false)];
+    assert_eq!(said(&[opened(0), take, table(&short)]), [(FreeList, 1)]);
+    let whole = [block(1024, 64, true), block(1088, 960, false)];
+    assert_eq!(said(&[opened(0), take, table(&whole)]), []);
+}
+
+/// Parent and submesh allocate the same addresses independently (tt-metal.md B5): the fault counts
+/// once for each chip they share.
+#[test]
+fn two_allocators_that_share_bytes_of_a_chip_overlap() {
+    let first = taken(0, A, 1024, state(64, 1024));
+    let across = [opened(0), opened(1), first, taken(1, B, 1056, state(64, 1056))];
+    assert_eq!(said(&across), [(Overlap, 2)]);
+    let beside = [opened(0), opened(1), first, taken(1, B, 1088, state(64, 1088))];
+    assert_eq!(said(&beside), []);
+    let elsewhere = Event::AllocatorDestroyed { allocator: AllocatorId(0) };
+    let after = [opened(0), opened(1), first, elsewhere, taken(1, B, 1024, state(64, 1024))];
+    assert_eq!(said(&after), [], "a dead allocator holds nothing");
+}
+
+/// A block that leaves its region overwrites what lies behind it, and an odd one cannot be read by
+/// the DRAM controller (invariant 2).
+#[test]
+fn a_block_outside_its_region_or_off_its_alignment_overlaps() {
+    assert_eq!(said(&[opened(0), taken(0, A, 2016, state(64, 2016))]), [(Overlap, 1)]);
+    assert_eq!(said(&[opened(0), taken(0, A, 1040, state(64, 1040))]), [(Overlap, 1)]);
+    assert_eq!(said(&[opened(0), taken(0, A, 1984, state(64, 1984))]), []);
+}
+
+/// Validation of circular buffers trusts the lowest address: too high, and programs overwrite
+/// buffers.
+#[test]
+fn a_lowest_address_that_is_not_the_lowest_is_inexact() {
+    let first = taken(0, A, 1088, state(64, 1088));
+    let stale = [opened(0), first, taken(0, B, 1024, state(128, 1088))];
+    assert_eq!(said(&stale), [(Lowest, 1)]);
+    let exact = [opened(0), first, taken(0, B, 1024, state(128, 1024))];
+    assert_eq!(said(&exact), []);
+}
+
+/// The C++ looks an address up without asking who frees: a reused one frees its new owner.
+#[test]
+fn a_block_that_somebody_else_or_nobody_holds_is_not_freed_singly() {
+    let take = taken(0, A, 1024, state(64, 1024));
+    let by_other = [opened(0), take, returned(B, 1024, Some(64), state(0, None))];
+    assert_eq!(said(&by_other), [(SingleFree, 1)]);
+    let own = returned(A, 1024, Some(64), state(0, None));
+    let twice = [opened(0), take, own, returned(A, 1024, None, state(0, None))];
+    assert_eq!(said(&twice), [(SingleFree, 1)]);
+    assert_eq!(said(&[opened(0), take, own]), []);
+}
+
+/// There is no way back from DEALLOCATED (tt-metal.md A2).
+#[test]
+fn a_buffer_that_comes_back_to_life_leaves_its_state_machine() {
+    use AllocationStatus::{Allocated, Deallocated};
+    let back = changed(A, Part::NonOwners(CHIPS), Deallocated, Allocated);
+    assert_eq!(said(&[back]), [(StateMachine, 1)]);
+    assert_eq!(said(&[allocated(A), deallocated(A)]), []);
+}
+
+/// Tracking before the status was the deadlock of PR 17436.
+#[test]
+fn a_buffer_that_is_tracked_before_it_is_allocated_leaves_its_state_machine() {
+    let alloc = alloc(A);
+    assert_eq!(said(&[Event::Sent(&alloc), allocated(A)]), [(StateMachine, 1)]);
+    assert_eq!(said(&[allocated(A), Event::Sent(&alloc)]), []);
+}
+
+/// `mark_as_deallocated` on a backing buffer keeps the block for ever (tt-metal.md 0.1), and its
+/// bytes are nobody's from then on.
+#[test]
+fn a_deallocated_owner_that_keeps_its_block_leaks_it() {
+    let take = taken(0, A, 1024, state(64, 1024));
+    let none = Event::Quiescent { tracked: &[0, 0] };
+    let kept = [opened(0), take, allocated(A), deallocated(A), none];
+    assert_eq!(said(&kept), [(DeviceLeak, 1)]);
+    let give = returned(A, 1024, Some(64), state(0, None));
+    assert_eq!(said(&[opened(0), take, allocated(A), give, deallocated(A), none]), []);
+}
+
+/// A block that no event ever took is as lost as one that was not given back.
+#[test]
+fn a_block_that_nobody_took_is_a_leak_at_a_checkpoint() {
+    let blocks = [block(1024, 64, true), block(1088, 960, false)];
+    let table = Event::BlockTable { region: region(0), blocks: &blocks, after: state(64, None) };
+    assert_eq!(said(&[opened(0), table]), [(DeviceLeak, 1)]);
+    assert_eq!(said(&[opened(0), taken(0, A, 1024, state(64, 1024)), table]), []);
+}
+
+/// `allocated_buffers_` is a set of raw pointers, walked when the device closes.
+#[test]
+fn a_dead_owner_in_allocated_buffers_is_a_fault_of_the_registry() {
+    let allocator = AllocatorId(0);
+    let enter = Event::Registered { allocator, object: object(A) };
+    let leave = Event::Unregistered { allocator, object: object(A) };
+    let destroyed = |registered| Event::BufferDestroyed {
+        object: object(A),
+        released_by: Role::UserHandle,
+        registered,
+    };
+    assert_eq!(said(&[enter, allocated(A), deallocated(A)]), [(Registry, 1)]);
+    assert_eq!(said(&[enter, allocated(A), destroyed(true)]), [(Registry, 1)]);
+    let both = [enter, allocated(A), deallocated(A), destroyed(true)];
+    assert_eq!(said(&both), [(Registry, 1)], "one pointer is one fault");
+    assert_eq!(said(&[enter, allocated(A), leave, deallocated(A), destroyed(false)]), []);
+}
+
+/// The published symptom. The keys know the ALLOC here: only the server has forgotten it.
+#[test]
+fn a_free_that_the_server_does_not_know_is_unknown() {
+    let (alloc, free) = (alloc(A), free(A));
+    let missed = Event::Answered { message: &free, missed: Lanes::one(DeviceId(1)) };
+    assert_eq!(said(&[answered(&alloc), missed]), [(UnknownFree, 1)]);
+    assert_eq!(said(&[answered(&alloc), answered(&free)]), []);
+}
+
+/// Balance must fire too: a second ALLOC of a live key is an ALLOC that follows an ALLOC.
+#[test]
+fn an_alloc_of_a_live_key_is_a_duplicate_and_out_of_turn() {
+    let (one, other, free) = (alloc(A), alloc(B), free(A));
+    let twice = [answered(&one), answered(&other)];
+    assert_eq!(said(&twice), [(DuplicateAllocation, 2), (Balance, 2)]);
+    let between = [answered(&one), answered(&free), answered(&other)];
+    assert_eq!(said(&between), []);
+    let typed = AllocMessage { buffer_type: BufferType::Dram, ..other };
+    assert_eq!(said(&[answered(&one), answered(&typed)]), [], "DRAM is another key than L1");
+}
+
+/// A key may stay open at the end only while its owner is alive: its handle is still held.
+#[test]
+fn a_key_that_a_dead_owner_leaves_open_is_unbalanced() {
+    let (alloc, free) = (alloc(A), free(A));
+    assert_eq!(said(&[answered(&alloc), last(&[], true)]), [(Balance, 2)]);
+    assert_eq!(said(&[answered(&free)]), [(Balance, 2)], "FREE follows no ALLOC");
+    assert_eq!(said(&[allocated(A), answered(&alloc), last(&[], true)]), []);
+    assert_eq!(said(&[answered(&alloc), answered(&free), last(&[], true)]), []);
+}
+
+/// The late FREE of a dead handle is taken for the new owner's, and every counter stays green
+/// (tt-metal.md 0.10).
+#[test]
+fn a_free_by_another_owner_than_the_one_it_closes_is_stale() {
+    let (alloc, stale, own) = (alloc(B), free(A), free(B));
+    assert_eq!(said(&[answered(&alloc), answered(&stale)]), [(StaleFree, 2)]);
+    assert_eq!(said(&[answered(&alloc), answered(&own)]), []);
+}
+
+/// The other three must fire with it: the old owner's FREE is late only if the new owner's ALLOC
+/// found the key live, and then it closes the new owner's ALLOC.
+#[test]
+fn a_free_that_comes_after_the_next_alloc_is_out_of_order_and_stale() {
+    let (old, new, late) = (alloc(A), alloc(B), free(A));
+    let inverted = [answered(&old), answered(&new), answered(&late)];
+    let all = [(DuplicateAllocation, 2), (Balance, 2), (StaleFree, 2), (EventOrder, 2)];
+    assert_eq!(said(&inverted), all);
+    assert_eq!(said(&[answered(&old), answered(&late), answered(&new)]), []);
+}
+
+/// DUMP_REMAINING lists what is left; what a live owner still holds is the system's baseline.
+#[test]
+fn an_entry_without_a_live_owner_is_residue() {
+    let alloc = alloc(A);
+    let entry = Event::ServerEntry {
+        devices: CHIPS,
+        address: DeviceAddr(1024),
+        buffer_type: BufferType::L1,
+        size: Bytes(512),
+    };
+    assert_eq!(said(&[answered(&alloc), entry]), [(Residue, 2)]);
+    assert_eq!(said(&[allocated(A), answered(&alloc), entry]), []);
+    assert_eq!(said(&[last(&[0, 512], false)]), [(Residue, 1)], "a server without keys");
+    assert_eq!(said(&[last(&[0, 0], false)]), []);
+}
+
+/// A tracker that miscounts is balanced all the same (invariant 30).
+#[test]
+fn a_tracker_that_counts_other_bytes_than_are_held_is_not_true() {
+    let take = taken(0, A, 1024, state(64, 1024));
+    let counts = |tracked| Event::Quiescent { tracked };
+    assert_eq!(said(&[opened(0), take, counts(&[512, 256])]), [(TrackerTruth, 1)]);
+    let still = [opened(0), take, counts(&[512, 256]), counts(&[512, 256])];
+    assert_eq!(said(&still), [(TrackerTruth, 1)], "what stays wrong is one fault");
+    assert_eq!(said(&[opened(0), take, counts(&[512, 512])]), []);
+}
+
+/// Tracker-truth must fire too: a chip that shows nothing shows other bytes than it holds.
+#[test]
+fn a_chip_that_holds_bytes_and_shows_none_is_invisible() {
+    let take = taken(0, A, 1024, state(64, 1024));
+    let counts = |tracked| Event::Quiescent { tracked };
+    let hidden = [opened(0), take, counts(&[512])];
+    assert_eq!(said(&hidden), [(TrackerTruth, 1), (Visibility, 1)]);
+    assert_eq!(said(&[opened(0), take, counts(&[512, 512])]), []);
+}
+
+/// A clash with a buffer that somebody holds is the application's affair (tt-metal.md 0.2).
+#[test]
+fn a_clash_with_what_nobody_can_give_back_is_not_justified() {
+    let clash = Event::ProgramClashed {
+        program: 0,
+        region: region(0),
+        lowest: DeviceAddr(1024),
+        region_end: DeviceAddr(1280),
+    };
+    let take = taken(0, A, 1024, state(64, 1024));
+    assert_eq!(said(&[opened(0), clash]), [(CbClash, 1)], "nothing is there");
+    let leaked = [opened(0), take, allocated(A), deallocated(A), clash];
+    assert_eq!(said(&leaked), [(DeviceLeak, 1), (CbClash, 1)], "a clash needs a leak first");
+    assert_eq!(said(&[opened(0), take, allocated(A), clash]), []);
+}
+
+/// A view keeps its root object alive, not its allocation, and a cached program keeps raw
+/// addresses.
+#[test]
+fn memory_that_its_owner_does_not_hold_is_used_after_free() {
+    let read = |owner: u32, fresh| Event::MemoryAccessed {
+        region: region(0),
+        by: object(A),
+        owner: UniqueId(u64::from(owner)),
+        address: DeviceAddr(1024),
+        size: Bytes(512),
+        fresh,
+    };
+    let take = taken(0, A, 1024, state(64, 1024));
+    assert_eq!(said(&[opened(0), read(A, true)]), [(UseAfterFree, 1)], "nobody holds it");
+    assert_eq!(said(&[opened(0), take, read(B, true)]), [(UseAfterFree, 1)], "another does");
+    assert_eq!(said(&[opened(0), take, read(A, false)]), [(UseAfterFree, 1)], "not bound now");
+    assert_eq!(said(&[opened(0), take, read(A, true)]), []);
+}
+
+/// After close or expiry nothing may reach an allocator, a device or a registered buffer that is
+/// gone.
+#[test]
+fn a_raw_pointer_to_what_is_gone_is_a_fault_of_teardown() {
+    let follow = |alive| {
+        let pointer = RawPointer::RegisteredBuffer;
+        Event::RawPointerUsed { pointer, alive, object: object(A) }
+    };
+    assert_eq!(said(&[follow(false)]), [(Teardown, 1)]);
+    let gone = Event::AllocatorDestroyed { allocator: AllocatorId(0) };
+    let late = [opened(0), gone, taken(0, A, 1024, state(64, 1024))];
+    assert_eq!(said(&late), [(Teardown, 1)]);
+    assert_eq!(said(&[follow(true), opened(0), taken(0, A, 1024, state(64, 1024)), gone]), []);
+}
+
+/// A guard hides what the status test behind it already stopped: a note, which fails nothing.
+#[test]
+fn a_swallowed_call_is_noted_and_fails_nothing() {
+    let swallowed = Event::Swallowed { object: object(A), devices: CHIPS, guard: Guard::Mark };
+    let mut oracles = Oracles::new(Tracking::NONE, 1);
+    oracles.observe(Tick(1), &swallowed);
+    let findings = oracles.findings();
+    assert_eq!((findings.count(MaskedDoubleFree), findings.failed()), (2, false));
+    assert_eq!(said(&[swallowed]), [(MaskedDoubleFree, 2)]);
+    assert_eq!(said(&[allocated(A), deallocated(A)]), []);
+}
+
+/// A table that is not looked at proves nothing: this file must plant a fault for every oracle.
+#[test]
+fn every_oracle_has_a_planted_fault_in_this_file() {
+    let text = include_str!("oracles.rs");
+    for oracle in OracleName::ALL {
+        assert!(
+            text.contains(&format!("[({oracle:?}, ")) || text.contains(&format!(" ({oracle:?}, "))
+        );
+    }
+}
