@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod bench;
+mod conform;
 
 mod list;
 mod matrix;
@@ -35,7 +36,8 @@ enum Verb {
     Matrix(matrix::Args),
     /// Runs a scenario, or the scenarios of seeds, and reports what the oracles found.
     Run(run::Args),
-
+    /// Replays what the real allocator or runtime did, and compares every answer.
+    Conform(conform::Args),
     /// Measures the allocator or the whole model.
     Bench(bench::Args),
     /// Lists what there is: fixes, presets, servers, oracles, scenarios, assumptions.
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Matrix(args) => matrix::main(&args),
         Verb::Run(args) => run::main(&args),
+        Verb::Conform(args) => conform::main(&args),
 
         Verb::Bench(args) => bench::main(&args),
         Verb::List(args) => list::main(&args),

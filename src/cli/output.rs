@@ -1,6 +1,6 @@
 //! Exit codes, diagnostics, and the difference between a closed pipe and a failure.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -85,9 +85,23 @@ impl From<io::Error> for Failure {
 /// Reads and parses a scenario file.
 pub fn read_scenario(path: &Path) -> Result<Scenario, Failure> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    let bytes = read(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
     let lossy = String::from_utf8_lossy(&bytes);
     Scenario::parse_bytes(&bytes).map_err(|error| Failure::scenario(&name, &lossy, &error))
+}
+
+/// The largest scenario file: the largest legal scenario is far smaller.
+const SCENARIO_BYTES_MAX: u64 = 64 << 20;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::open(path)?.take(SCENARIO_BYTES_MAX + 1);
+    file.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SCENARIO_BYTES_MAX {
+        let size = SCENARIO_BYTES_MAX >> 20;
+        return Err(io::Error::other(format!("larger than {size} MiB, so no scenario")));
+    }
+    Ok(bytes)
 }
 
 /// Prints a value as JSON to standard output.

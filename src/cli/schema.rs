@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use schemars::schema_for;
 
 use super::bench::BenchTable;
+use super::conform::ConformTable;
 use super::output::{self, Failure, Outcome};
 use super::run::RunTable;
 use crate::search::matrix::Matrix;
@@ -15,6 +16,8 @@ enum What {
     Matrix,
     /// `freeorder run --format json`
     Run,
+    /// `freeorder conform --format json`
+    Conform,
     /// `freeorder bench --format json`
     Bench,
 }
@@ -30,6 +33,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let schema = match args.what {
         What::Matrix => schema_for!(Matrix),
         What::Run => schema_for!(RunTable),
+        What::Conform => schema_for!(ConformTable),
         What::Bench => schema_for!(BenchTable),
     };
     output::print_json(&schema)?;

@@ -212,11 +212,11 @@ impl Scenario {
     /// Its class.
     #[must_use]
     pub fn class(&self) -> Class {
-        let classes = self.lines.iter().filter_map(|line| match line.item {
+        let mut classes = self.lines.iter().filter_map(|line| match line.item {
             Item::Setup(SetupLine::Class(class)) => Some(class),
             _ => None,
         });
-        classes.last().unwrap_or_default()
+        classes.next_back().unwrap_or_default()
     }
 
     /// Its operations in file order, repeats unrolled.

@@ -1,0 +1,137 @@
+//! `freeorder conform`: what the real allocator and runtime did, through the model.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Format;
+use super::output::{self, Failure, Outcome};
+use crate::interop::conform::{Conformance, ConformError, Mismatch, conform};
+use crate::search::matrix::OracleCount;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Traces of the C++ allocator (.trace) and recordings of the runtime (.jsonl)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// An answer that the model gives otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MismatchRow {
+    /// The line of the file, from 1.
+    pub line: u64,
+    /// Which part of the answer.
+    pub field: String,
+    /// What the real thing answered.
+    pub recorded: String,
+    /// What the model answers.
+    pub modelled: String,
+    /// The line itself, cut if it is long.
+    pub text: String,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ConformRow {
+    /// The file.
+    pub file: String,
+    /// Operations replayed.
+    pub operations: u64,
+    /// Answers that differ.
+    pub mismatches: u64,
+    /// The first of them.
+    pub first: Option<MismatchRow>,
+    /// What the oracles found while the recording was replayed, notes left out.
+    pub violations: Vec<OracleCount>,
+}
+
+/// The result of `conform`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ConformTable {
+    /// The version of this form.
+    pub version: u32,
+    /// One row a file.
+    pub rows: Vec<ConformRow>,
+}
+
+pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    let mut rows = Vec::with_capacity(args.files.len());
+    for path in &args.files {
+        let conformance = replay(path)?;
+        let row = row(path, &conformance);
+        if args.format == Format::Text {
+            output::print(&text(&row, &conformance))?;
+        }
+        rows.push(row);
+    }
+    let found = rows.iter().any(|row| row.mismatches > 0 || !row.violations.is_empty());
+    match args.format {
+        Format::Json => output::print_json(&ConformTable { version: 1, rows })?,
+        Format::Text => output::print(&total(&rows))?,
+    }
+    Ok(if found { Outcome::Found } else { Outcome::Clean })
+}
+
+fn replay(path: &Path) -> Result<Conformance, Failure> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
+    conform(&name, BufReader::with_capacity(1 << 16, file)).map_err(|error| match &error {
+        ConformError::Read { source, .. } => Failure::input(format!("{error}: {source}")),
+        _ => Failure::input(error.to_string()),
+    })
+}
+
+fn row(path: &Path, conformance: &Conformance) -> ConformRow {
+    let first = conformance.first.clone();
+    let failing = conformance.violations.counts().iter().filter(|(oracle, _)| !oracle.is_note());
+    ConformRow {
+        file: path.display().to_string(),
+        operations: conformance.operations,
+        mismatches: conformance.mismatches,
+        first: first.map(|Mismatch { line, field, recorded, modelled, text }| MismatchRow {
+            line,
+            field,
+            recorded,
+            modelled,
+            text,
+        }),
+        violations: failing
+            .map(|&(oracle, count)| OracleCount { oracle: oracle.to_string(), count })
+            .collect(),
+    }
+}
+
+fn text(row: &ConformRow, conformance: &Conformance) -> String {
+    let mut out = String::new();
+    let ConformRow { file, operations, mismatches, first, .. } = row;
+    let _ = writeln!(out, "{file}: {operations} operations, {mismatches} mismatches");
+    if let Some(first) = first {
+        let _ = writeln!(out, "  line {}: {}", first.line, first.text);
+        let _ = writeln!(out, "    field     {}", first.field);
+        let _ = writeln!(out, "    recorded  {}", first.recorded);
+        let _ = writeln!(out, "    modelled  {}", first.modelled);
+    }
+    for violation in conformance.violations.first() {
+        let _ = writeln!(out, "  tick {}: {violation}", violation.tick.0);
+    }
+    out
+}
+
+fn total(rows: &[ConformRow]) -> String {
+    let operations: u64 = rows.iter().map(|row| row.operations).sum();
+    let mismatches: u64 = rows.iter().map(|row| row.mismatches).sum();
+    let violations: u64 =
+        rows.iter().flat_map(|row| &row.violations).map(|violation| violation.count).sum();
+    format!(
+        "{} files, {operations} operations: {mismatches} mismatches, {violations} violations\n",
+        rows.len()
+    )
+}

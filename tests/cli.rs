@@ -1,0 +1,183 @@
+//! The command as its user meets it: exit codes, streams, bad input, help.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+fn freeorder(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_freeorder"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .env_remove("RUST_BACKTRACE")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A file in the folder that cargo gives tests to write to.
+fn file(name: &str, bytes: &[u8]) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+/// The exit codes are an interface: scripts branch on them.
+#[test]
+fn exit_codes_say_clean_found_or_bad_input() {
+    let late = "corpus/claims/late-drop-of-a-dead-handle.scenario";
+    let run = |fixes: &str, server: &str| {
+        code(&freeorder(&["run", late, "--fixes", fixes, "--server", server]))
+    };
+    assert_eq!(run("fork-head", "k1"), 1);
+    assert_eq!(run("final", "k1"), 0);
+    assert_eq!(run("finl", "k1"), 2);
+    assert_eq!(code(&freeorder(&["run", "no-such-file.scenario"])), 2);
+    assert_eq!(code(&freeorder(&["run"])), 2);
+    assert_eq!(code(&freeorder(&["--help"])), 0);
+    assert_eq!(code(&freeorder(&["--version"])), 0);
+    assert_eq!(code(&freeorder(&["matrix", "--deny", "fork-head", late])), 1);
+    assert_eq!(code(&freeorder(&["matrix", "--deny", "final", "--format", "json", late])), 1);
+    let regular = "corpus/claims/regular-buffer.scenario";
+    assert_eq!(code(&freeorder(&["matrix", "--deny", "final", regular])), 0);
+}
+
+/// Results go to standard output and diagnostics to standard error, so that pipes stay clean.
+#[test]
+fn bad_input_is_one_error_on_stderr_with_its_place_and_a_suggestion() {
+    let path = file("typo.scenario", b"freeorder 1\nmachine T3K\n\nopen m0 2x4\ndealocate b0\n");
+    let output = freeorder(&["run", &path]);
+    assert_eq!(code(&output), 2);
+    assert_eq!(stdout(&output), "");
+    let text = stderr(&output);
+    assert!(text.contains("line 5, column 1"), "{text}");
+    assert!(text.contains("did you mean `deallocate`"), "{text}");
+}
+
+/// A scenario of a later version must not be half understood.
+#[test]
+fn an_unknown_version_is_refused() {
+    let path = file("version.scenario", b"freeorder 2\n");
+    let output = freeorder(&["run", &path]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("version"), "{}", stderr(&output));
+}
+
+/// Binary, truncated and deeply wrong files of every kind: one error, exit 2, no panic.
+#[test]
+fn wrong_files_of_every_kind_end_with_exit_code_2() {
+    let binary: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+    let deep = "[".repeat(100_000);
+    let cases: [(&str, &str, &[u8]); 9] = [
+        ("run", "binary.scenario", &binary),
+        ("run", "empty.scenario", b""),
+        ("run", "truncated.scenario", b"freeorder 1\nrepeat 5 {\n  open m0 2x4\n"),
+        ("conform", "binary.trace", &binary),
+        ("conform", "empty.trace", b""),
+        ("conform", "truncated.trace", b"new capacity=10"),
+        ("conform", "binary.jsonl", &binary),
+        ("conform", "deep.jsonl", deep.as_bytes()),
+        ("conform", "unknown.txt", b"new"),
+    ];
+    for (verb, name, bytes) in cases {
+        let output = freeorder(&[verb, &file(name, bytes)]);
+        assert_eq!(code(&output), 2, "{name}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("panicked"), "{name}");
+        assert_eq!(stdout(&output), "", "{name}");
+    }
+}
+
+/// `freeorder matrix | head -1` is no failure.
+#[test]
+fn a_closed_pipe_is_exit_code_0() {
+    let command = format!("{} list oracles | head -c 1 > /dev/null", env!("CARGO_BIN_EXE_freeorder"));
+    let shell = format!("set -o pipefail; for i in 1 2 3 4 5; do {command} || exit 1; done");
+    let status = Command::new("bash").args(["-c", &shell]).status().unwrap();
+    assert!(status.success());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_freeorder"))
+        .args(["run", "--seed", "7", "--trace", "--fixes", "upstream-shm", "--server", "shm"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// One seed, one run: for ever, and for any number of threads.
+#[test]
+fn digests_do_not_depend_on_threads_or_repetition() {
+    let digest = |arguments: &[&str]| {
+        let text = stdout(&freeorder(arguments));
+        let last = text.lines().last().unwrap().to_owned();
+        last.strip_prefix("digest ").unwrap().to_owned()
+    };
+    let seven = digest(&["run", "--seed", "7", "--digest"]);
+    assert_eq!(seven, digest(&["run", "--seed", "7", "--digest"]));
+    insta::assert_snapshot!("digest_of_seed_7", seven);
+    let jobs = |jobs: &str| digest(&["run", "--seeds", "0..60", "--jobs", jobs, "--digest"]);
+    assert_eq!(jobs("1"), jobs("2"));
+    assert_eq!(jobs("1"), jobs("8"));
+}
+
+/// What `run --print` prints, `run` reads back to the same run.
+#[test]
+fn a_printed_seed_replays_without_its_seed() {
+    let printed = stdout(&freeorder(&["run", "--seed", "7", "--print"]));
+    let path = file("seed-7.scenario", printed.as_bytes());
+    let digest = |output: Output| stdout(&output).lines().last().unwrap().to_owned();
+    let of_file = digest(freeorder(&["run", &path, "--digest"]));
+    assert_eq!(of_file, digest(freeorder(&["run", "--seed", "7", "--digest"])));
+}
+
+/// Help is documentation: a change to it is to be seen.
+#[test]
+fn help_is_as_it_was_read_last() {
+    for verb in ["", "matrix", "run", "conform", "bench", "list", "schema"] {
+        let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
+        insta::assert_snapshot!(format!("help_{verb}"), stdout(&freeorder(&arguments)));
+    }
+}
+
+/// Programs read the JSON: its shape is an interface, and the schema says it.
+#[test]
+fn json_has_a_version_and_rows_and_a_schema() {
+    let claim = "corpus/claims/regular-buffer.scenario";
+    for arguments in [
+        ["matrix", "--format", "json", claim].as_slice(),
+        ["run", claim, "--format", "json"].as_slice(),
+        ["run", "--seeds", "0..3", "--format", "json", "--digest"].as_slice(),
+        ["bench", "allocator", "--format", "json", "--seconds", "0.01"].as_slice(),
+    ] {
+        let value: serde_json::Value =
+            serde_json::from_slice(&freeorder(arguments).stdout).unwrap();
+        assert_eq!(value["version"], 1);
+        assert!(!value["rows"].as_array().unwrap().is_empty());
+    }
+    for verb in ["matrix", "run", "conform", "bench"] {
+        let schema = stdout(&freeorder(&["schema", verb]));
+        insta::assert_snapshot!(format!("schema_{verb}"), schema);
+    }
+}
+
+/// The report of a failing run names the buffer, the device, the path and who let go.
+#[test]
+fn a_report_has_the_facts_of_each_violation() {
+    let late = "corpus/claims/late-drop-of-a-dead-handle.scenario";
+    let output = freeorder(&["run", late, "--fixes", "fork-head", "--server", "k1"]);
+    insta::assert_snapshot!(stdout(&output));
+    let trace = freeorder(&["run", late, "--fixes", "fork-head", "--server", "k1", "--trace"]);
+    insta::assert_snapshot!("trace_of_a_late_drop", stdout(&trace));
+}
