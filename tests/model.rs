@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::Lines;
-use freeorder::choice::Seeded;
+use freeorder::choice::{Choices, Seeded};
 use freeorder::event::AllocationStatus;
 use freeorder::fix::FixSet;
 use freeorder::generate::{Profile, scenario};
@@ -300,6 +300,8 @@ fn the_fork_closes_in_silence_unless_report_on_close() {
     let ops = [dram(B0), l1(B1), Op::Close(M0)];
     assert_eq!(Model::opened("original", K2).then(&ops).messages(), (18, 0, 0));
     assert_eq!(Model::opened("original+report-on-close", K2).then(&ops).messages(), (18, 2, 0));
+    let quiet = Model::opened("final", K2).then(&ops);
+    assert_eq!(quiet.count(Lowest), 0, "the bulk release frees address by address");
 }
 
 /// T B5: mesh ids are a counter of their own, from 0, also over submeshes: "parent 1xN consumes id
@@ -628,6 +630,30 @@ fn an_ordinary_program_is_clean_upstream() {
     let model = Model::opened("upstream-shm", Shm).then(&ops).finish();
     assert_eq!((model.counts(), model.says("program-ran 0")), (vec![], 1));
     assert_eq!((model.messages(), model.report().leftover_bytes), ((32, 32, 0), 0));
+}
+
+/// Threads that share an allocator and nothing else must be clean however they interleave, or every
+/// violation of an explored order is in doubt.
+#[test]
+fn threads_with_buffers_of_their_own_are_clean_upstream_in_any_order() {
+    let thread = |first: u32, buffer_type| -> Vec<Op> {
+        let (one, other) = (BufferHandle(first), BufferHandle(first + 1));
+        let alloc = |buffer, count| alloc_on(buffer, M0, spec(buffer_type, count, 2048));
+        let again = [alloc(one, 3), alloc(other, 1), Op::Deallocate(one), Op::Checkpoint];
+        [&again[..], &[drop_buffer(one), drop_buffer(other), alloc(one, 2)]].concat()
+    };
+    let (mut choices, mut interleaved) = (Seeded::new(3), 0);
+    for _ in 0..300 {
+        let mut model = Model::opened("upstream-shm", Shm);
+        model.simulation.load(vec![thread(1, Dram), thread(3, Dram), thread(5, L1)]);
+        while let ready @ 1.. = model.simulation.world().ready().len() {
+            let pick = choices.pick(ready as u64) as usize;
+            model.simulation.step(pick, &mut model.lines);
+        }
+        interleaved += model.says("reached threads-interleaved");
+        assert_eq!(model.then(&[Op::Exit]).finish().counts(), []);
+    }
+    assert!(interleaved > 1000, "only {interleaved} operations began inside another");
 }
 
 /// The same for ordinary programs in random order; views outlive their roots in them, but nothing

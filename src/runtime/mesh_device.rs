@@ -191,20 +191,30 @@ impl Runtime {
         }
         match self.fixes.baseline() {
             Baseline::Upstream => self.deallocate_registered(out, allocator, live),
-            // allocation-server.md 5.2 #3: "Allocator::deallocate_buffers (device close) silent
-            // [...] report all allocated_buffers_ at close". The objects stay ALLOCATED.
-            Baseline::Fork if self.fixes.has(Fix::ReportOnClose) => {
-                self.follow_dangling(out, allocator);
-                for &id in live {
-                    let object = self.objects[id.0];
-                    let from = (CallPath::Close, Role::Device);
-                    self.track_deallocate(out, &object, Part::Owner, from);
-                }
-            }
-            Baseline::Fork => {}
+            Baseline::Fork => self.deallocate_in_bulk(out, allocator, live),
         }
         self.clear_regions(out, allocator);
         self.destroy_allocator(out, allocator);
+    }
+
+    /// The fork's close: `Allocator::deallocate_buffers`, which leaves the objects ALLOCATED.
+    fn deallocate_in_bulk<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        allocator: AllocatorId,
+        live: &[ObjectId],
+    ) {
+        // allocation-server.md 5.2 #3: "Allocator::deallocate_buffers (device close) silent [...]
+        // report all allocated_buffers_ at close".
+        if self.fixes.has(Fix::ReportOnClose) {
+            self.follow_dangling(out, allocator);
+            for &id in live {
+                let object = self.objects[id.0];
+                let from = (CallPath::Close, Role::Device);
+                self.track_deallocate(out, &object, Part::Owner, from);
+            }
+        }
+        self.deallocate_regions(out, allocator);
     }
 
     /// tt-metal.md B6: DeallocateBuffer on every entry of `allocated_buffers_`: each sends its FREE
