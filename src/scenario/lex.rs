@@ -56,6 +56,7 @@ impl<'a> Word<'a> {
 /// A number and the values it may have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
+    /// Its name; starts with a consonant.
     pub what: &'static str,
     pub least: u64,
     pub most: u64,
@@ -206,9 +207,10 @@ impl<'a> Words<'a> {
 
     /// This word and no other.
     pub fn fixed(&mut self, wanted: &'static str) -> Result<(), ScenarioError> {
-        let expected = format!("`{wanted}`");
-        let word = self.word(&expected)?;
-        if word.text == wanted { Ok(()) } else { Err(self.unexpected(Some(word), &expected)) }
+        match self.next_word() {
+            Some(word) if word.text == wanted => Ok(()),
+            found => Err(self.unexpected(found, &format!("`{wanted}`"))),
+        }
     }
 
     /// Whether the next word is this one; if so it is read.
@@ -224,11 +226,12 @@ impl<'a> Words<'a> {
 
     /// One of a few words that have a meaning.
     pub fn one_of<T: Copy>(&mut self, names: &[(&'static str, T)]) -> Result<T, ScenarioError> {
-        let listed: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        let expected = alternatives(&listed);
-        let word = self.word(&expected)?;
-        let meant = names.iter().find(|(name, _)| *name == word.text);
-        meant.map(|&(_, value)| value).ok_or_else(|| self.unexpected(Some(word), &expected))
+        let found = self.next_word();
+        let meant = names.iter().find(|(name, _)| found.is_some_and(|word| word.text == *name));
+        meant.map(|&(_, value)| value).ok_or_else(|| {
+            let listed: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+            self.unexpected(found, &alternatives(&listed))
+        })
     }
 
     /// Whether no word is left.
@@ -287,7 +290,7 @@ impl<'a> Words<'a> {
         let digits = word.text;
         let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
         if !plain {
-            return Err(self.unexpected(Some(word), &format!("a number as {}", limit.what)));
+            return Err(self.unexpected(Some(word), &format!("a {}", limit.what)));
         }
         if digits.len() > 1 && digits.starts_with('0') {
             return Err(self.unexpected(Some(word), "a number without leading zeros"));
@@ -300,8 +303,10 @@ impl<'a> Words<'a> {
 
     /// The next word as a plain decimal number.
     pub fn next_number(&mut self, limit: Limit) -> Result<u64, ScenarioError> {
-        let word = self.word(&format!("a number as {}", limit.what))?;
-        self.number(word, limit)
+        match self.next_word() {
+            Some(word) => self.number(word, limit),
+            None => Err(self.unexpected(None, &format!("a {}", limit.what))),
+        }
     }
 
     /// A part of a word as the number behind a handle's letter; none if it is no such handle.

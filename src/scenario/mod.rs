@@ -7,6 +7,7 @@ mod error;
 mod lex;
 mod operations;
 mod parse;
+mod parts;
 mod print;
 mod readers;
 mod run;

@@ -175,7 +175,7 @@ impl Parser {
             return Err(misplaced(&words, keyword, message, "put some of them one after another"));
         }
         words.form = "repeat 3 {";
-        let number = words.word("a number as repeat count")?;
+        let number = words.word("a repeat count")?;
         let count = words.number(number, REPEAT_COUNT)?;
         words.fixed("{")?;
         words.finish()?;

@@ -2,7 +2,7 @@
 
 use super::error::ScenarioError;
 use super::lex::{Limit, Word, Words, up_to};
-use super::operations::{OPERATIONS, thread};
+use super::operations::OPERATIONS;
 use super::{Class, Expectation, Item, Measure, SetupLine};
 use crate::allocator::Machine;
 use crate::fix::{FixSet, FixSetError};
@@ -14,7 +14,7 @@ use crate::units::{Bytes, DeviceAddr};
 use crate::violation::OracleName;
 
 const SIZE: Limit = up_to("size", (1 << 36) - 1);
-const ADDRESS: Limit = up_to("address", (1 << 36) - 1);
+const ADDRESS: Limit = up_to("device address", (1 << 36) - 1);
 const PICK: Limit = up_to("pick", u64::MAX);
 const COUNT: Limit = up_to("count", u64::MAX);
 
@@ -54,7 +54,7 @@ pub(super) fn operation(words: &mut Words<'_>, first: Word<'_>) -> Parsed<Item> 
     let Some((name, rest)) = first.split_once(':') else {
         return Ok(Item::Op(ThreadId(0), operation_at(words, first)?));
     };
-    let thread = thread(words, name)?;
+    let thread = words.thread(name)?;
     if !rest.text.is_empty() {
         return Err(words.unexpected(Some(rest), "a space behind the colon"));
     }

@@ -1,0 +1,264 @@
+//! Any scenario that the language can say.
+
+use freeorder::allocator::Machine;
+use freeorder::fix::{FIXES, FixSet, Preset};
+use freeorder::op::{
+    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, CoreRange, Handle, MeshHandle, Op,
+    Pages, Piece, Place, ProcessId, ProgramHandle, RunSpec, Stream, ThreadId,
+};
+use freeorder::runtime::circular_buffer::CoreRangeForm;
+use freeorder::scenario::{Class, Expectation, Item, Line, Measure, Scenario, SetupLine};
+use freeorder::server::ServerKind;
+use freeorder::units::{BufferType, Bytes, DeviceAddr, DeviceId, MeshShape};
+use freeorder::violation::OracleName;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+fn buffer() -> impl Strategy<Value = BufferHandle> {
+    prop_oneof![0..4_u32, 0..1_000_000_u32].prop_map(BufferHandle)
+}
+
+fn mesh() -> impl Strategy<Value = MeshHandle> {
+    (0..4096_u32).prop_map(MeshHandle)
+}
+
+fn program() -> impl Strategy<Value = ProgramHandle> {
+    (0..1_000_000_u32).prop_map(ProgramHandle)
+}
+
+fn process() -> impl Strategy<Value = ProcessId> {
+    (0..64_u32).prop_map(ProcessId)
+}
+
+fn device() -> impl Strategy<Value = DeviceId> {
+    (0..64_u8).prop_map(DeviceId)
+}
+
+fn shape() -> impl Strategy<Value = MeshShape> {
+    (1..=64_u8, 1..=64_u8).prop_map(|(rows, columns)| MeshShape { rows, columns })
+}
+
+fn at() -> impl Strategy<Value = (u8, u8)> {
+    prop_oneof![Just((0, 0)), (0..64_u8, 0..64_u8)]
+}
+
+fn pages() -> impl Strategy<Value = Pages> {
+    let count = prop_oneof![0..20_u32, 0..1_u32 << 24];
+    (count, 1..=1_u64 << 32).prop_map(|(count, size)| {
+        let most = ((1_u64 << 36) - 1) / u64::from(count.max(1));
+        Pages { count, size: Bytes(size.min(most)) }
+    })
+}
+
+fn spec() -> impl Strategy<Value = BufferSpec> {
+    (select(&BufferType::ALL), pages(), any::<Option<bool>>(), option::of(1..=1024_u32)).prop_map(
+        |(buffer_type, pages, top_down, shards)| BufferSpec {
+            buffer_type,
+            pages,
+            top_down,
+            shards,
+        },
+    )
+}
+
+fn circular_buffers() -> impl Strategy<Value = Vec<CircularBufferSpec>> {
+    let cores = (0..32_u8, 0..32_u8, 0..32_u8, 0..32_u8)
+        .prop_map(|(x, y, w, h)| CoreRange { start: (x, y), end: (x + w, y + h) });
+    let one = (1..=256_u32, 1..=1_u64 << 24, option::of(cores));
+    vec(one, 0..5).prop_map(|list| {
+        let spec = |(count, size, cores)| CircularBufferSpec { count, size: Bytes(size), cores };
+        list.into_iter().map(spec).collect()
+    })
+}
+
+fn run_op() -> impl Strategy<Value = Op> {
+    let what = (0..1_000_000_u32, mesh(), circular_buffers(), option::of(pages()));
+    let with = (vec(buffer(), 0..4), option::of((buffer(), spec())), any::<bool>());
+    (what, with).prop_map(|((key, mesh, circular_buffers, kernel), (reads, output, stale))| {
+        let key = CacheKey(key);
+        Op::Run(Box::new(RunSpec { key, mesh, circular_buffers, kernel, reads, output, stale }))
+    })
+}
+
+fn handle_op() -> impl Strategy<Value = Op> {
+    let handle = prop_oneof![
+        buffer().prop_map(Handle::Buffer),
+        mesh().prop_map(Handle::Mesh),
+        program().prop_map(Handle::Program),
+    ];
+    let place = prop_oneof![mesh().prop_map(Place::Mesh), device().prop_map(Place::Device)];
+    let piece = prop_oneof![Just(Piece::Backing), device().prop_map(Piece::Local)];
+    prop_oneof![
+        handle.prop_map(Op::Drop),
+        (buffer(), place, spec()).prop_map(|(buffer, place, spec)| Op::Alloc {
+            buffer,
+            place,
+            spec
+        }),
+        (buffer(), buffer()).prop_map(|(buffer, of)| Op::Alias { buffer, of }),
+        (buffer(), buffer(), option::of(pages())).prop_map(|(buffer, of, pages)| Op::View {
+            buffer,
+            of,
+            pages
+        }),
+        (buffer(), buffer()).prop_map(|(buffer, of)| Op::Share { buffer, of }),
+        buffer().prop_map(Op::Deallocate),
+        buffer().prop_map(Op::Mark),
+        buffer().prop_map(Op::Cycle),
+        buffer().prop_map(Op::Use),
+        (buffer(), piece).prop_map(|(buffer, piece)| Op::Release { buffer, piece }),
+        (program(), mesh(), circular_buffers()).prop_map(|(program, mesh, circular_buffers)| {
+            Op::Program { program, mesh, circular_buffers }
+        }),
+        (program(), program()).prop_map(|(program, of)| Op::ShareProgram { program, of }),
+        (buffer(), program()).prop_map(|(buffer, program)| Op::Assign { buffer, program }),
+        (program(), vec(buffer(), 0..4))
+            .prop_map(|(program, reads)| Op::Enqueue { program, reads }),
+        run_op(),
+    ]
+}
+
+fn mesh_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (mesh(), shape(), at()).prop_map(|(mesh, shape, at)| Op::Open { mesh, shape, at }),
+        (mesh(), mesh(), shape(), at()).prop_map(|(mesh, parent, shape, at)| Op::Submesh {
+            mesh,
+            parent,
+            shape,
+            at
+        }),
+        mesh().prop_map(Op::Close),
+        mesh().prop_map(Op::ClearCache),
+        mesh().prop_map(Op::DisableCache),
+        mesh().prop_map(Op::EnableCache),
+        mesh().prop_map(Op::DeallocateAll),
+        mesh().prop_map(Op::ClearAllocator),
+    ]
+}
+
+fn world_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        any::<bool>().prop_map(Op::Capture),
+        any::<bool>().prop_map(Op::Tracking),
+        (0..=1_000_000_u32).prop_map(Op::Lose),
+        select(vec![Stream::Old, Stream::New]).prop_map(Op::Deliver),
+        process().prop_map(Op::Process),
+        process().prop_map(Op::Kill),
+        select(vec![
+            Op::Gc,
+            Op::ServerRestart,
+            Op::Stall,
+            Op::Reconnect,
+            Op::Reap,
+            Op::Checkpoint,
+            Op::Exit
+        ]),
+    ]
+}
+
+pub fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![handle_op(), mesh_op(), world_op()]
+}
+
+/// The row of the table; a new operation does not compile before it has one.
+pub fn row(op: &Op) -> usize {
+    match op {
+        Op::Open { .. } => 0,
+        Op::Submesh { .. } => 1,
+        Op::Close(_) => 2,
+        Op::Alloc { .. } => 3,
+        Op::Alias { .. } => 4,
+        Op::View { .. } => 5,
+        Op::Share { .. } => 6,
+        Op::Deallocate(_) => 7,
+        Op::Mark(_) => 8,
+        Op::Drop(_) => 9,
+        Op::Cycle(_) => 10,
+        Op::Gc => 11,
+        Op::Release { .. } => 12,
+        Op::Use(_) => 13,
+        Op::Program { .. } => 14,
+        Op::ShareProgram { .. } => 15,
+        Op::Assign { .. } => 16,
+        Op::Enqueue { .. } => 17,
+        Op::Run(_) => 18,
+        Op::ClearCache(_) => 19,
+        Op::DisableCache(_) => 20,
+        Op::EnableCache(_) => 21,
+        Op::DeallocateAll(_) => 22,
+        Op::ClearAllocator(_) => 23,
+        Op::Capture(_) => 24,
+        Op::Tracking(_) => 25,
+        Op::ServerRestart => 26,
+        Op::Lose(_) => 27,
+        Op::Stall => 28,
+        Op::Reconnect => 29,
+        Op::Deliver(_) => 30,
+        Op::Process(_) => 31,
+        Op::Kill(_) => 32,
+        Op::Reap => 33,
+        Op::Checkpoint => 34,
+        Op::Exit => 35,
+    }
+}
+
+fn setup_line() -> impl Strategy<Value = Item> {
+    let size = 0..1_u64 << 36;
+    prop_oneof![
+        select(&Machine::ALL).prop_map(SetupLine::Machine),
+        size.clone().prop_map(|size| SetupLine::L1Small(Bytes(size))),
+        size.clone().prop_map(|size| SetupLine::TraceRegion(Bytes(size))),
+        // Below the end of L1, whatever the other lines reserve.
+        (0..105_824_u64).prop_map(|base| SetupLine::L1Base(DeviceAddr(base))),
+        size.prop_map(|limit| SetupLine::L1Limit(DeviceAddr(limit))),
+        select(vec![CoreRangeForm::Wheel, CoreRangeForm::Document]).prop_map(SetupLine::CoreRanges),
+        any::<bool>().prop_map(SetupLine::Tracked),
+        select(&Class::ALL).prop_map(SetupLine::Class),
+    ]
+    .prop_map(Item::Setup)
+}
+
+fn expectation() -> impl Strategy<Value = Item> {
+    let changes = vec((any::<bool>(), select(&FIXES)), 0..3);
+    let fixes_text = (select(&Preset::ALL), changes).prop_map(|(preset, changes)| {
+        let sign = |on| if on { '+' } else { '-' };
+        let changes = changes.iter().map(|(on, info)| format!("{}{}", sign(*on), info.name));
+        preset.name().to_owned() + &changes.collect::<String>()
+    });
+    let all: Vec<Measure> =
+        Measure::NUMBERS.into_iter().chain(OracleName::ALL.map(Measure::Oracle)).collect();
+    let measures = (subsequence(all, 1..=4), vec(any::<u64>(), 4));
+    (fixes_text, select(&ServerKind::ALL), measures).prop_map(
+        |(fixes_text, server, (names, counts))| {
+            let fixes: FixSet = fixes_text.parse().unwrap();
+            let measures = names.into_iter().zip(counts).collect();
+            Item::Expect(Expectation { fixes, fixes_text, server, measures })
+        },
+    )
+}
+
+fn line<I: Strategy<Value = Item>>(item: I) -> impl Strategy<Value = Line> {
+    let comment = option::weighted(0.2, "[^\\p{Cc}]{0,12}|\t| ");
+    (item, comment).prop_map(|(item, comment)| Line { item, comment, number: 0 })
+}
+
+fn operation_line() -> BoxedStrategy<Line> {
+    let thread = prop_oneof![Just(0), 0..64_u32].prop_map(ThreadId);
+    let operation = (thread, op()).prop_map(|(thread, op)| Item::Op(thread, op));
+    line(prop_oneof![1 => Just(Item::Blank), 6 => operation]).boxed()
+}
+
+pub fn scenario() -> impl Strategy<Value = Scenario> {
+    let block = operation_line().prop_recursive(4, 20, 5, |inner| {
+        let repeat = (0..20_u32, vec(inner, 0..5)).prop_map(|(n, body)| Item::Repeat(n, body));
+        line(repeat).boxed()
+    });
+    let recorded =
+        line(prop_oneof![vec(any::<u64>(), 0..6).prop_map(Item::Picks), expectation()]).boxed();
+    let first = vec(prop_oneof![4 => line(setup_line()).boxed(), 1 => recorded.clone()], 0..5);
+    let second = vec(prop_oneof![6 => block, 1 => recorded], 0..12);
+    (first, second)
+        .prop_map(|(first, second)| Scenario { lines: first.into_iter().chain(second).collect() })
+}
