@@ -11,6 +11,7 @@ pub mod corpus;
 pub mod event;
 pub mod fix;
 pub mod generate;
+pub mod interop;
 pub mod journal;
 pub mod mark;
 pub mod measure;

@@ -82,7 +82,13 @@ impl Runtime {
             return Err(Refusal::noop());
         }
         let whole = self.setup.machine_shape();
-        let chips = rectangle(&self.setup.chips(), whole, shape, at).ok_or_else(|| {
+        // A mesh over all chips has its own order of them: T3K is not the same as 2x4 and as 1x8.
+        let chips = match at {
+            (0, 0) => self.setup.machine.device_ids(shape),
+            _ => None,
+        };
+        let chips = chips.or_else(|| rectangle(&self.setup.chips(), whole, shape, at));
+        let chips = chips.ok_or_else(|| {
             Refusal::new(format!(
                 "Requested mesh shape MeshShape([{}, {}]) at ({}, {}) does not fit in the system \
                  mesh MeshShape([{}, {}]).",

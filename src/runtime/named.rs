@@ -1,7 +1,7 @@
 //! What a line of a scenario calls: the entry points that look names up.
 
 use super::object::{ObjectId, ObjectKind};
-use super::{Refusal, Runtime, Surroundings};
+use super::{AllocatorImpl, MeshDevice, Refusal, Runtime, Surroundings};
 use crate::event::{Event, Part};
 use crate::message::{CallPath, ObjectRef, Role};
 use crate::op::{BufferHandle, CircularBufferSpec, MeshHandle, ProgramHandle};
@@ -128,6 +128,18 @@ impl Runtime {
     #[must_use]
     pub fn cache_entries(&self, name: MeshHandle) -> Option<usize> {
         self.mesh(name).map(|mesh| self.meshes[mesh].cache.len())
+    }
+
+    /// The mesh that a name holds, open or not, for whoever compares with the real runtime.
+    #[must_use]
+    pub fn mesh_device(&self, name: MeshHandle) -> Option<&MeshDevice> {
+        self.mesh(name).map(|mesh| &self.meshes[mesh])
+    }
+
+    /// The allocator of the mesh that a name holds, for whoever compares with the real runtime.
+    #[must_use]
+    pub fn allocator_of(&self, name: MeshHandle) -> Option<&AllocatorImpl> {
+        self.mesh_device(name).map(|mesh| &self.allocators[mesh.allocator.0 as usize])
     }
 
     /// `program p0 on m0`.

@@ -1,0 +1,3 @@
+//! Where the model meets the real runtime.
+
+pub mod conform;
