@@ -12,7 +12,7 @@ pub struct UniqueId(pub u64);
 
 /// Circular buffers are not Buffer objects and have no unique id: the model gives those of a
 /// program the number of its runtime id, counted from here.
-const CIRCULAR_BUFFERS: u64 = 1 << 23;
+const CIRCULAR_BUFFERS: u64 = 1 << 62;
 
 impl UniqueId {
     /// The id under which the circular buffers of a program report.

@@ -94,7 +94,7 @@ oracles! {
         note = false;
     /// Reads of memory that is gone.
     UseAfterFree = "use-after-free",
-        "does a program or view use only memory that its owner holds, at an address bound in this call",
+        "does a program or view use only memory that its owner holds, bound in this call",
         note = false;
     /// Calls on things that are gone.
     Teardown = "teardown", "is no raw pointer followed after its target died", note = false;

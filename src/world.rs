@@ -1,6 +1,6 @@
 //! The discrete-event core: a runtime, a server, and the actions that could happen next.
 //!
-//! A [`World`] has no random numbers, no clock, no thread and no I/O. It is a function of its setup,
+//! A [`World`] has no random numbers, no clock, no thread and no I/O. It is a function of setup,
 //! its fixes and the actions it was asked to take, and it can take every one of them back.
 
 use std::sync::Arc;
@@ -93,7 +93,8 @@ struct WorldMark {
 /// let setup = Arc::new(Setup::default());
 /// let mut world = World::new(setup, FixSet::default(), ServerKind::K2, Tracking::FULL);
 /// let before = world.hash();
-/// let open = Op::Open { mesh: MeshHandle(0), shape: MeshShape { rows: 2, columns: 4 }, at: (0, 0) };
+/// let shape = MeshShape { rows: 2, columns: 4 };
+/// let open = Op::Open { mesh: MeshHandle(0), shape, at: (0, 0) };
 /// assert!(world.apply(&open, &mut ()).changed);
 /// world.undo();
 /// assert_eq!(world.hash(), before);

@@ -47,7 +47,8 @@ fn every_path_and_verb_in_the_readme_exists() {
     }
     let help = Command::new(env!("CARGO_BIN_EXE_freeorder")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for line in readme.lines().filter_map(|line| line.split("-- ").nth(1)) {
+    let commands = readme.lines().filter(|line| line.starts_with("$ "));
+    for line in commands.filter_map(|line| line.split(" -- ").nth(1)) {
         let verb = line.split_whitespace().next().unwrap();
         assert!(help.contains(&format!("  {verb} ")), "{verb}");
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Format;
 use super::output::{self, Failure, Outcome};
-use crate::interop::conform::{Conformance, ConformError, Mismatch, conform};
+use crate::interop::conform::{ConformError, Conformance, Mismatch, conform};
 use crate::search::matrix::OracleCount;
 
 #[derive(Debug, clap::Args)]

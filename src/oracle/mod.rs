@@ -3,8 +3,8 @@
 //! An oracle sees events and never the world. Three ledgers, kept once and shared, turn events into
 //! the facts that the questions are about: [`Holdings`] (who holds which block, by the allocator's
 //! word), [`Register`] (what the messages say, by key) and [`Living`] (which owners are alive).
-//! What they remember is part of the hashed, undoable state; the facts of a violation are not, since
-//! a replay makes them again.
+//! What they remember is part of the hashed, undoable state; the facts of a violation are not,
+//! since a replay makes them again.
 
 mod balance;
 mod cb_clash;
@@ -291,8 +291,8 @@ impl Oracles {
 }
 
 impl Observer for Oracles {
-    /// Routes an event to the oracles that it concerns, then to the ledgers. Inlined where the event
-    /// is made, so that an event which concerns nobody costs nothing.
+    /// Routes an event to the oracles that it concerns, then to the ledgers. Inlined where the
+    /// event is made, so that an event which concerns nobody costs nothing.
     #[inline(always)]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
         match event {

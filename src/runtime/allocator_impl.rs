@@ -256,7 +256,8 @@ impl Runtime {
                 let after = allocator.state(buffer_type);
                 out.emit(Event::AllocationFailed { region, object: object.reference(), after });
                 Err(Refusal::new(format!(
-                    "Out of Memory: Cannot allocate at an address below {}. Allocation at {address}",
+                    "Out of Memory: Cannot allocate at an address below {}. Allocation at \
+                     {address}",
                     floor.expect("the guard has looked at it")
                 )))
             }

@@ -52,7 +52,8 @@ impl Observer for Totals {
 /// use freeorder::{fix::FixSet, journal::Tracking, runtime::Setup, scenario::Simulation};
 /// use freeorder::server::ServerKind;
 /// let setup = Arc::new(Setup::default());
-/// let mut simulation = Simulation::new(setup, FixSet::default(), ServerKind::K2, Tracking::NONE, 8);
+/// let (fixes, server) = (FixSet::default(), ServerKind::K2);
+/// let mut simulation = Simulation::new(setup, fixes, server, Tracking::NONE, 8);
 /// simulation.finish(&mut ());
 /// assert!(!simulation.oracles().findings().failed());
 /// ```

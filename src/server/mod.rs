@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use crate::fix::{Fix, FixSet};
 use crate::journal::Tracking;
-use crate::message::AllocMessage;
+use crate::message::{AllocMessage, UniqueId};
 use crate::suggest;
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
@@ -261,6 +261,14 @@ impl Server {
     }
 }
 
+/// 24 bits for an owner: enough to tell apart whoever can share a key.
+fn owner_bits(owner: UniqueId) -> u64 {
+    match owner.program() {
+        Some(program) => 1 << 23 | u64::from(program) & 0x7f_ffff,
+        None => owner.0 & 0x7f_ffff,
+    }
+}
+
 /// What the server's key is made of, besides the buffer id and, from k1 on, the device.
 #[derive(Clone, Copy, Debug)]
 struct KeyRule {
@@ -272,9 +280,9 @@ impl KeyRule {
     #[inline]
     fn key(self, message: &AllocMessage) -> u64 {
         let typed = if self.typed { message.buffer_type as u64 } else { 0 };
-        let owner = if self.by_owner { message.owner.0 } else { 0 };
+        let owner = if self.by_owner { owner_bits(message.owner) } else { 0 };
         debug_assert!(message.address.0 < 1 << 36, "device addresses have at most 36 bits");
-        message.address.0 | typed << 36 | (owner & 0xff_ffff) << 40
+        message.address.0 | typed << 36 | owner << 40
     }
 
     fn address(key: u64) -> DeviceAddr {
