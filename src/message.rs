@@ -30,7 +30,10 @@ impl UniqueId {
 
 impl fmt::Display for UniqueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
+        match self.program() {
+            Some(program) => write!(f, "#cb{program}"),
+            None => write!(f, "#{}", self.0),
+        }
     }
 }
 

@@ -3,17 +3,19 @@
 //! A [`World`] has no random numbers, no clock, no thread and no I/O. It is a function of setup,
 //! its fixes and the actions it was asked to take, and it can take every one of them back.
 
+mod thread;
+
 use std::sync::Arc;
 
 use crate::event::{Event, Observer, TableBlock, Tick};
 use crate::fix::FixSet;
 use crate::journal::{Cell, Fingerprint, Tracking, mix};
 use crate::mark::Mark;
-use crate::message::{AllocMessage, ObjectRef};
-use crate::op::{BufferHandle, Op, Stream, ThreadId};
-use crate::runtime::object::ObjectId;
+use crate::message::AllocMessage;
+use crate::op::{Op, Stream, ThreadId};
 use crate::runtime::{Refusal, Runtime, RuntimeMark, Setup, Surroundings};
 use crate::server::{Server, ServerKind};
+use thread::{Thread, Threads};
 
 /// Something that could happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,40 +40,6 @@ impl Outcome {
 
     fn of(changed: bool) -> Self {
         Self { changed, refused: None }
-    }
-}
-
-/// What a thread still has to do of the operation it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
-    /// The allocator has answered; status and tracking are to come.
-    FinishAlloc(BufferHandle, ObjectId, ObjectRef),
-    /// `deallocate` has looked at the state; the marks are to come.
-    Marks(ObjectId, ObjectRef),
-    /// The marks are set; the release is to come.
-    Releases(ObjectId, ObjectRef),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Thread {
-    next_op: u32,
-    rest: Option<Rest>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Threads(Vec<Thread>);
-
-impl Fingerprint for Threads {
-    fn fingerprint(&self) -> u64 {
-        self.0.iter().fold(0, |hash, thread| {
-            let rest = match thread.rest {
-                None => 0,
-                Some(Rest::FinishAlloc(_, id, _)) => u64::from(id.0) << 2 | 1,
-                Some(Rest::Marks(id, _)) => u64::from(id.0) << 2 | 2,
-                Some(Rest::Releases(id, _)) => u64::from(id.0) << 2 | 3,
-            };
-            mix(mix(hash, u64::from(thread.next_op)), rest)
-        })
     }
 }
 
@@ -400,76 +368,5 @@ impl World {
             observer.observe(self.tick, &Event::Reaped { pid, keys });
         }
         Outcome::of(!reaped.is_empty())
-    }
-
-    /// One step of a thread: the next part of the operation it is in, or the first of the next.
-    fn step_thread<O: Observer>(&mut self, index: usize, observer: &mut O) -> Outcome {
-        if let Some(rest) = self.threads.0[index].rest {
-            let next = self.continue_op(rest, observer);
-            self.threads.update(|threads| threads.0[index].rest = next);
-            return Outcome::DONE;
-        }
-        let next_op = self.threads.0[index].next_op as usize;
-        self.threads.update(|threads| threads.0[index].next_op += 1);
-        if self.threads.0.iter().any(|thread| thread.rest.is_some()) {
-            observer.observe(self.tick, &Event::Reached(Mark::ThreadsInterleaved));
-        }
-        let programs = Arc::clone(&self.programs);
-        let op = &programs[index][next_op];
-        match self.begin_op(op, observer) {
-            Ok((outcome, rest)) => {
-                self.threads.update(|threads| threads.0[index].rest = rest);
-                outcome
-            }
-            Err(refusal) => self.refuse(refusal, observer),
-        }
-    }
-
-    /// The first part of an operation. Allocation and deallocation of a MeshBuffer have parts
-    /// between which other threads can run; everything else is one step.
-    fn begin_op<O: Observer>(
-        &mut self,
-        op: &Op,
-        observer: &mut O,
-    ) -> Result<(Outcome, Option<Rest>), Refusal> {
-        let (runtime, mut out) = self.split(observer);
-        match op {
-            Op::Alloc { buffer, place, spec } => {
-                let id = runtime.begin_alloc(&mut out, *buffer, *place, *spec)?;
-                let rest = Rest::FinishAlloc(*buffer, id, runtime.reference(id));
-                Ok((Outcome::DONE, Some(rest)))
-            }
-            Op::Deallocate(buffer) => match runtime.begin_deallocate(*buffer) {
-                Some(id) => Ok((Outcome::DONE, Some(Rest::Marks(id, runtime.reference(id))))),
-                None => self.execute(op, observer).map(|outcome| (outcome, None)),
-            },
-            _ => self.execute(op, observer).map(|outcome| (outcome, None)),
-        }
-    }
-
-    fn continue_op<O: Observer>(&mut self, rest: Rest, observer: &mut O) -> Option<Rest> {
-        let (runtime, mut out) = self.split(observer);
-        let (Rest::FinishAlloc(_, id, object)
-        | Rest::Marks(id, object)
-        | Rest::Releases(id, object)) = rest;
-        // The process may have been killed under the thread.
-        if !runtime.exists(id, object) {
-            return None;
-        }
-        match rest {
-            Rest::FinishAlloc(name, ..) => {
-                runtime.overwrite(&mut out, name);
-                runtime.finish_alloc(&mut out, name, id);
-                None
-            }
-            Rest::Marks(..) => {
-                runtime.continue_marks(&mut out, id);
-                Some(Rest::Releases(id, object))
-            }
-            Rest::Releases(..) => {
-                runtime.continue_releases(&mut out, id);
-                None
-            }
-        }
     }
 }

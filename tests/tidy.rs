@@ -138,7 +138,8 @@ fn the_world_and_what_is_below_it_touch_nothing_outside() {
 fn files_are_short_ascii_and_narrow() {
     for (file, text) in sources() {
         assert!(text.is_ascii(), "{file} is not ASCII");
-        assert!(text.lines().count() <= 480, "{file} has {} lines", text.lines().count());
+        let lines = text.split("#[cfg(test)]").next().unwrap().lines().count();
+        assert!(lines <= 400, "{file} has {lines} lines before its tests");
         for (index, line) in text.lines().enumerate() {
             assert!(line.len() <= 100, "{file}:{} has {} columns", index + 1, line.len());
         }

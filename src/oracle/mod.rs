@@ -11,6 +11,7 @@ mod cb_clash;
 mod device_leak;
 mod duplicate_allocation;
 mod event_order;
+mod findings;
 mod free_list;
 mod holdings;
 mod living;
@@ -29,6 +30,7 @@ mod unknown_free;
 mod use_after_free;
 mod visibility;
 
+pub use findings::Findings;
 pub use holdings::{Held, HeldRegion, Holdings};
 pub use living::{Life, Living};
 pub use register::{Register, Registered, Transition};
@@ -37,58 +39,11 @@ use crate::event::{Event, Observer, Region, Tick};
 use crate::journal::{Cell, Fingerprint, Tracking, mix};
 use crate::message::{AllocMessage, UniqueId};
 use crate::units::{Bytes, Lanes};
-use crate::violation::{OracleName, Relation, Violation};
+use crate::violation::{OracleName, Relation};
 
 use state_machine::StateMachine;
 use tracker_truth::TrackerTruth;
 use visibility::Visibility;
-
-/// What the oracles said: a count for each, and the violations themselves if asked for.
-#[derive(Clone, Debug)]
-pub struct Findings {
-    counts: [u64; OracleName::COUNT],
-    kept: Vec<Violation>,
-    keep_max: usize,
-}
-
-impl Findings {
-    fn new(keep_max: usize) -> Self {
-        Self { counts: [0; OracleName::COUNT], kept: Vec::new(), keep_max }
-    }
-
-    /// Takes a violation down.
-    #[cold]
-    fn flag(&mut self, violation: Violation) {
-        self.counts[violation.oracle as usize] += violation.count();
-        if self.kept.len() < self.keep_max {
-            self.kept.push(violation);
-        }
-    }
-
-    /// How much an oracle has counted: once for each violation and device.
-    #[must_use]
-    pub fn count(&self, oracle: OracleName) -> u64 {
-        self.counts[oracle as usize]
-    }
-
-    /// The oracles that said anything, with their counts.
-    pub fn counts(&self) -> impl Iterator<Item = (OracleName, u64)> {
-        let named = OracleName::ALL.into_iter().map(|oracle| (oracle, self.count(oracle)));
-        named.filter(|&(_, count)| count > 0)
-    }
-
-    /// Whether any oracle reported a violation; notes do not count.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        self.counts().any(|(oracle, _)| !oracle.is_note())
-    }
-
-    /// The violations, as many as were to be kept.
-    #[must_use]
-    pub fn violations(&self) -> &[Violation] {
-        &self.kept
-    }
-}
 
 /// What an oracle may look at besides the event.
 struct Facts<'a> {

@@ -1,0 +1,143 @@
+//! The one-line form of each event: what `run --trace` prints and `run --digest` hashes.
+
+use std::fmt;
+
+use super::{AllocatorState, Event, Guard, Part, RegionBounds, TableBlock};
+use crate::message::AllocMessage;
+use crate::units::DeviceAddr;
+
+struct Address(Option<DeviceAddr>);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+impl fmt::Display for AllocatorState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "allocated={} lowest={}", self.allocated, Address(self.lowest))
+    }
+}
+
+impl fmt::Display for Event<'_> {
+    /// Prints the one-line form of `run --trace`, which `run --digest` hashes.
+    #[allow(clippy::too_many_lines, reason = "one arm for each event")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MeshOpened { mesh_id, devices, allocator } => {
+                write!(f, "mesh-opened id={mesh_id} devices={devices} allocator={}", allocator.0)
+            }
+            Self::RegionOpened { region, devices, bounds } => {
+                let RegionBounds { start, end, alignment } = bounds;
+                write!(f, "region-opened {region} devices={devices} [{start}, {end})")?;
+                write!(f, " align={alignment}")
+            }
+            Self::MeshClosed { mesh_id, live } => {
+                write!(f, "mesh-closed id={mesh_id} live={live}")
+            }
+            Self::MeshDestroyed { mesh_id } => write!(f, "mesh-destroyed id={mesh_id}"),
+            Self::BufferCreated { object, owner, owns_data, devices } => {
+                write!(f, "buffer-created {object} owner={owner} owns_data={owns_data}")?;
+                write!(f, " devices={devices}")
+            }
+            Self::BufferDestroyed { object, released_by, registered } => {
+                write!(f, "buffer-destroyed {object} released-by=\"{released_by}\"")?;
+                f.write_str(if *registered { " still-registered" } else { "" })
+            }
+            Self::StatusChanged { object, part, from, to, allocator_alive, .. } => {
+                write!(f, "status-changed {object} ")?;
+                match part {
+                    Part::Owner => f.write_str("owner")?,
+                    Part::NonOwners(devices) => write!(f, "non-owners={devices}")?,
+                }
+                write!(f, " {from} -> {to}")?;
+                f.write_str(if *allocator_alive { "" } else { " allocator-gone" })
+            }
+            Self::AddressTaken { region, object, address, bytes, size, after, .. } => {
+                write!(f, "address-taken {region} {object} address={address} bytes={bytes}")?;
+                write!(f, " size={size} {after}")
+            }
+            Self::AddressReturned { region, by, address, found, after } => {
+                write!(f, "address-returned {region} {by} address={address} found=")?;
+                match found {
+                    Some(bytes) => write!(f, "{bytes} {after}"),
+                    None => write!(f, "none {after}"),
+                }
+            }
+            Self::AllocationFailed { region, object, after } => {
+                write!(f, "allocation-failed {region} {object} {after}")
+            }
+            Self::RegionCleared { region, after } => write!(f, "region-cleared {region} {after}"),
+            Self::AllocatorDestroyed { allocator } => {
+                write!(f, "allocator-destroyed allocator={}", allocator.0)
+            }
+            Self::Registered { allocator, object } => {
+                write!(f, "registered allocator={} {object}", allocator.0)
+            }
+            Self::Unregistered { allocator, object } => {
+                write!(f, "unregistered allocator={} {object}", allocator.0)
+            }
+            Self::Swallowed { object, devices, guard } => {
+                let guard = match guard {
+                    Guard::Mark => "guard-mark",
+                    Guard::Dealloc => "guard-dealloc",
+                };
+                write!(f, "swallowed {object} devices={devices} by={guard}")
+            }
+            Self::Sent(message) => write!(f, "sent {message}"),
+            Self::Lost(message) => write!(f, "lost {message}"),
+            Self::Answered { message, missed } => {
+                let AllocMessage { kind, devices, address, .. } = message;
+                write!(f, "answered {kind} device={devices} address={address}")?;
+                if missed.is_empty() { Ok(()) } else { write!(f, " unknown={missed}") }
+            }
+            Self::ProgramBuilt { program, mesh_id, region_end } => {
+                write!(f, "program-built {program} mesh={mesh_id} region-end={region_end}")
+            }
+            Self::CacheHit { program } => write!(f, "cache-hit {program}"),
+            Self::CacheCleared { mesh_id, entries } => {
+                write!(f, "cache-cleared mesh={mesh_id} entries={entries}")
+            }
+            Self::ProgramRan { program, mesh_id } => {
+                write!(f, "program-ran {program} mesh={mesh_id}")
+            }
+            Self::ProgramClashed { program, region, lowest, region_end } => {
+                write!(f, "program-clashed {program} {region} lowest={lowest}")?;
+                write!(f, " region-end={region_end}")
+            }
+            Self::ProgramDestroyed { program } => write!(f, "program-destroyed {program}"),
+            Self::MemoryAccessed { region, by, owner, address, size, fresh } => {
+                write!(f, "memory-accessed {region} {by} owner={owner} address={address}")?;
+                write!(f, " size={size}{}", if *fresh { "" } else { " stale" })
+            }
+            Self::RawPointerUsed { pointer, alive, object } => {
+                write!(f, "raw-pointer-used {object}: {pointer}")?;
+                f.write_str(if *alive { "" } else { ", dangling" })
+            }
+            Self::Refused { text } => write!(f, "refused {text:?}"),
+            Self::CaptureSwitched { on } => write!(f, "capture-switched on={on}"),
+            Self::TrackingSwitched { on } => write!(f, "tracking-switched on={on}"),
+            Self::ServerRestarted => f.write_str("server-restarted"),
+            Self::ProcessKilled { pid } => write!(f, "process-killed pid={pid}"),
+            Self::Reaped { pid, keys } => write!(f, "reaped pid={pid} keys={keys}"),
+            Self::Quiescent { tracked } => write!(f, "quiescent tracked={tracked:?}"),
+            Self::BlockTable { region, blocks, after } => {
+                write!(f, "block-table {region} {after}")?;
+                for TableBlock { address, size, allocated } in *blocks {
+                    write!(f, " {}{address}+{size}", if *allocated { '*' } else { '-' })?;
+                }
+                Ok(())
+            }
+            Self::ServerEntry { devices, address, buffer_type, size } => {
+                write!(f, "server-entry device={devices} {buffer_type} address={address}")?;
+                write!(f, " size={size}")
+            }
+            Self::Checkpoint { last, .. } => write!(f, "checkpoint last={last}"),
+            Self::Reached(mark) => write!(f, "reached {mark}"),
+        }
+    }
+}
