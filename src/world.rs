@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::event::{Event, Observer, TableBlock, Tick};
 use crate::fix::FixSet;
-use crate::journal::{Cell, Fingerprint, Tracking, mix};
+use crate::journal::{Cell, Tracking, mix};
 use crate::mark::Mark;
 use crate::message::AllocMessage;
 use crate::op::{Op, Stream, ThreadId};
