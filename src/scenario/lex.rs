@@ -229,8 +229,8 @@ impl<'a> Words<'a> {
         let found = self.next_word();
         let meant = names.iter().find(|(name, _)| found.is_some_and(|word| word.text == *name));
         meant.map(|&(_, value)| value).ok_or_else(|| {
-            let listed: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-            self.unexpected(found, &alternatives(&listed))
+            let quoted = names.iter().map(|(name, _)| format!("`{name}`"));
+            self.unexpected(found, &alternatives(quoted.collect()))
         })
     }
 
@@ -240,13 +240,10 @@ impl<'a> Words<'a> {
     }
 
     /// The end of the line.
-    pub fn finish(&mut self) -> Result<(), ScenarioError> {
+    pub fn finish(&self) -> Result<(), ScenarioError> {
         let Some(word) = self.peek() else { return Ok(()) };
-        let mut expected = String::new();
-        for tried in &self.tried {
-            expected.push_str(&format!("`{tried}` or "));
-        }
-        expected.push_str("the end of the line");
+        let tried = self.tried.iter().map(|tried| format!("`{tried}`"));
+        let expected = alternatives(tried.chain(["the end of the line".to_owned()]).collect());
         Err(self.unexpected(Some(word), &expected))
     }
 
@@ -320,12 +317,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// `a`, `b` or `c`.
-fn alternatives(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => String::new(),
-    }
+/// "a, b or c".
+fn alternatives(mut names: Vec<String>) -> String {
+    let last = names.pop().unwrap_or_default();
+    if names.is_empty() { last } else { format!("{} or {last}", names.join(", ")) }
 }

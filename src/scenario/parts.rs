@@ -25,8 +25,8 @@ const PAGE_SIZE: Limit = one_to("page size", 1 << 32);
 /// All pages of a buffer together, in bytes.
 const BUFFER_SIZE: Limit = up_to("buffer size", (1 << 36) - 1);
 const SHARDS: Limit = one_to("shard count", 1024);
+/// In one list as well as in one item of it.
 const CIRCULAR_BUFFER_COUNT: Limit = one_to("circular buffer count", 1024);
-const CIRCULAR_BUFFER_TOTAL: Limit = one_to("circular buffer count of the list", 1024);
 const CIRCULAR_BUFFER_SIZE: Limit = one_to("circular buffer size", 1 << 24);
 const COORDINATE: Limit = up_to("coordinate", 63);
 const MESH_SIDE: Limit = one_to("mesh side", 64);
@@ -207,8 +207,12 @@ impl Words<'_> {
         for item in list.items() {
             let spec = self.circular_buffer(item)?;
             total += u64::from(spec.count);
-            if total > CIRCULAR_BUFFER_TOTAL.most {
-                return Err(self.out_of_range(item, CIRCULAR_BUFFER_TOTAL));
+            if total > CIRCULAR_BUFFER_COUNT.most {
+                return Err(ScenarioError::OutOfRange {
+                    at: self.position(item),
+                    message: format!("the list has {total} circular buffers up to here"),
+                    hint: format!("expected at most {}", CIRCULAR_BUFFER_COUNT.most),
+                });
             }
             specs.push(spec);
         }

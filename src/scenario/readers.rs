@@ -71,17 +71,24 @@ fn operation_at(words: &mut Words<'_>, keyword: Word<'_>) -> Parsed<Op> {
 }
 
 fn unknown_keyword(words: &Words<'_>, keyword: Word<'_>) -> ScenarioError {
+    let at = words.position(keyword);
     let names = OPERATIONS.iter().map(|row| row.keyword);
-    let others = SETUP.iter().chain(&TOP_LEVEL).map(|(name, _)| *name);
-    let nearest = suggest::hint(keyword.text, names.chain(others).chain(["repeat"]));
+    let others = SETUP.iter().chain(&TOP_LEVEL).map(|(name, _)| *name).chain(["repeat"]);
+    // It is known, and yet it was not read as what it is: a thread stands before it.
+    if others.clone().any(|name| name == keyword.text) {
+        let message = format!("a thread stands before `{}`", keyword.text);
+        return ScenarioError::Misplaced { at, message, hint: "only operations have a thread" };
+    }
+    let nearest = suggest::hint(keyword.text, names.chain(others));
     // The list of all keywords would bury the message.
     let hint = if nearest.starts_with("did you mean") {
         nearest
+    } else if words.thread(keyword).is_ok() {
+        format!("did you mean `{}:`?", keyword.text)
     } else {
         "docs/scenario.md lists the operations".to_owned()
     };
-    let (at, found) = (words.position(keyword), keyword.shown());
-    ScenarioError::UnknownName { at, what: "operation", found, hint }
+    ScenarioError::UnknownName { at, what: "operation", found: keyword.shown(), hint }
 }
 
 fn machine(words: &mut Words<'_>) -> Parsed<Item> {
@@ -165,34 +172,27 @@ fn expect(words: &mut Words<'_>) -> Parsed<Item> {
 fn fixes(words: &Words<'_>, set: Word<'_>) -> Parsed<FixSet> {
     set.text.parse::<FixSet>().map_err(|error| {
         let (what, name, hint) = match error {
+            // The preset or baseline is what the set starts with.
             FixSetError::UnknownBase { name, hint } => {
-                // The preset or baseline is what the set starts with.
                 ("preset or baseline", set.part(0, name.len()), hint)
             }
             FixSetError::UnknownFix { name, hint } => ("fix", fix_at(set, &name), hint),
         };
+        if name.text.is_empty() {
+            return words.unexpected(Some(name), &format!("a {what}"));
+        }
         ScenarioError::UnknownName { at: words.position(name), what, found: name.shown(), hint }
     })
 }
 
 /// Where the name of an unknown fix stands in a set: behind a sign, up to a `+` or the end.
 fn fix_at<'a>(set: Word<'a>, name: &str) -> Word<'a> {
-    let behind_a_sign = |from: &usize| set.text[..*from].ends_with(['+', '-']);
-    let ends = |from: &usize| {
-        let rest = &set.text[from + name.len()..];
-        rest.is_empty() || rest.starts_with('+')
-    };
-    let found = if name.is_empty() {
-        (1..=set.text.len())
-            .filter(|&from| set.text.is_char_boundary(from))
-            .find(|from| behind_a_sign(from) && ends(from))
-    } else {
-        set.text
-            .match_indices(name)
-            .map(|(from, _)| from)
-            .find(|from| behind_a_sign(from) && ends(from))
-    };
-    found.map_or(set, |from| set.part(from, name.len()))
+    let signs = set.text.match_indices(['+', '-']).map(|(sign, _)| sign + 1);
+    let mut starts = signs.filter(|&from| {
+        let rest = set.text[from..].strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+    });
+    starts.next().map_or(set, |from| set.part(from, name.len()))
 }
 
 fn measure(words: &mut Words<'_>) -> Parsed<(Measure, u64)> {
