@@ -1,5 +1,10 @@
 //! The text form of scenarios: it prints and parses exactly, and wrong text is answered clearly.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that meets nothing where something must be has failed"
+)]
+
 #[path = "scenario_text/strategies.rs"]
 mod strategies;
 
