@@ -30,7 +30,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
          order of their closing would.",
     ),
     assumed(
-        "runtime/allocator_impl.rs",
+        "runtime/allocator_impl/calls.rs",
         "the C++ set orders raw pointers; no claim depends on the order.",
     ),
     assumed("runtime/program_cache.rs", "after validation; the order of the two was not read."),

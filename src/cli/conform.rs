@@ -82,6 +82,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
 
 fn replay(path: &Path) -> Result<Conformance, Failure> {
     let name = path.display().to_string();
+    output::now_running(&name);
     let file = File::open(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
     conform(&name, BufReader::with_capacity(1 << 16, file)).map_err(|error| match &error {
         ConformError::Read { source, .. } => Failure::input(format!("{error}: {source}")),

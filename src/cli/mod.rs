@@ -62,9 +62,11 @@ pub fn report_bug(panic: &std::panic::PanicHookInfo<'_>) {
     output::say(&format!(
         "freeorder {} failed: {panic}\n\
          This is a bug of freeorder itself. Please report it with this text and the scenario.\n\
-         command: {}",
+         command: {}\n\
+         scenario:\n{}",
         env!("CARGO_PKG_VERSION"),
-        command.join(" ")
+        command.join(" "),
+        output::running()
     ));
 }
 

@@ -1,5 +1,6 @@
 //! Exit codes, diagnostics, and the difference between a closed pipe and a failure.
 
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -80,6 +81,24 @@ impl From<io::Error> for Failure {
             Self::Output(error)
         }
     }
+}
+
+thread_local! {
+    /// What this thread is running, in case freeorder itself fails.
+    static RUNNING: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Remembers what this thread is running, for [`running`].
+pub fn now_running(scenario: &str) {
+    RUNNING.with_borrow_mut(|running| {
+        running.clear();
+        running.push_str(scenario);
+    });
+}
+
+/// What this thread was running last.
+pub fn running() -> String {
+    RUNNING.with_borrow(String::clone)
 }
 
 /// Reads and parses a scenario file.

@@ -156,6 +156,7 @@ impl<O: Observer> Observer for Maybe<O> {
 }
 
 fn observed(args: &Args, scenario: &Scenario) -> Result<(Report, Option<String>), Failure> {
+    output::now_running(&scenario.to_string());
     let trace = args.trace.then(|| LineSink::new(BufWriter::new(io::stdout().lock())));
     let digest = args.digest.then(DigestSink::default);
     let mut watching = (Maybe(trace), Maybe(digest));
@@ -173,6 +174,7 @@ fn many(args: &Args, seeds: Range<u64>) -> Result<Outcome, Failure> {
     let rows: Vec<RunRow> = pool.install(|| {
         let runs = seeds.into_par_iter().map(|seed| {
             let mut digest = Maybe(args.digest.then(DigestSink::default));
+            output::now_running(&format!("freeorder run --seed {seed} --print"));
             let report = run(&of_seed(seed), args.fixes, args.server, 0, &mut digest);
             row(format!("seed {seed}"), &report, digest.0.map(|digest| digest.hex()))
         });

@@ -374,15 +374,22 @@ impl Oracles {
         self.state_machine.update(|oracle| oracle.watch(tick, event, findings));
     }
 
+    /// Events that concern one or two oracles.
     fn see_rare(&mut self, tick: Tick, event: &Event<'_>) {
         let (facts, findings) = self.split(Transition::default());
-        cb_clash::watch(tick, event, &facts, findings);
-        use_after_free::watch(tick, event, &facts, findings);
-        teardown::watch(tick, event, &facts, findings);
-        masked_double_free::watch(tick, event, findings);
-        free_list::watch(tick, event, &facts, findings);
-        device_leak::watch(tick, event, &facts, findings);
-        residue::watch(tick, event, &facts, findings);
-        balance::watch(tick, event, &facts, findings);
+        match event {
+            Event::ProgramClashed { .. } => cb_clash::watch(tick, event, &facts, findings),
+            Event::MemoryAccessed { .. } => use_after_free::watch(tick, event, &facts, findings),
+            Event::RawPointerUsed { .. } => teardown::watch(tick, event, &facts, findings),
+            Event::Swallowed { .. } => masked_double_free::watch(tick, event, findings),
+            Event::BlockTable { .. } => {
+                free_list::watch(tick, event, &facts, findings);
+                device_leak::watch(tick, event, &facts, findings);
+            }
+            _ => {
+                residue::watch(tick, event, &facts, findings);
+                balance::watch(tick, event, &facts, findings);
+            }
+        }
     }
 }

@@ -112,8 +112,8 @@ impl Semantics for Keyed {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let entries = self.entries.entries().into_iter();
-        entries
+        self.entries
+            .iter()
             .map(|(key, devices, Stored { size, buffer_type, .. })| Entry {
                 devices,
                 address: KeyRule::address(key),

@@ -70,8 +70,8 @@ impl Semantics for SingleKey {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let entries = self.entries.entries().into_iter();
-        entries
+        self.entries
+            .iter()
             .map(|(key, _, Stored { device, size, buffer_type, .. })| Entry {
                 devices: Lanes::one(device),
                 address: KeyRule::address(key),
