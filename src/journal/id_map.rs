@@ -122,11 +122,17 @@ impl IdMap {
     /// The slot of the id, or the empty one where it would go.
     #[inline]
     fn find(&self, id: u64) -> usize {
+        let key = (id + 1) << BITS;
+        let mask = self.slots.len() - 1;
         let mut index = self.home(id);
-        while self.slots[index] != 0 && (self.slots[index] >> BITS) - 1 != id {
-            index = (index + 1) & (self.slots.len() - 1);
+        loop {
+            let slot = self.slots[index & mask];
+            // Of a slot in use for the id only the bits differ from the key.
+            if slot == 0 || slot ^ key <= MASK {
+                return index & mask;
+            }
+            index += 1;
         }
-        index
     }
 
     #[inline]
