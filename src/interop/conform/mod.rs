@@ -8,8 +8,8 @@
 mod error;
 mod lines;
 mod operation;
+mod process;
 mod recording;
-mod session;
 mod tally;
 mod tensor;
 #[cfg(test)]

@@ -3,18 +3,18 @@
 use super::error::ConformError;
 use super::lines::Here;
 use super::operation::{Open, Operation};
-use super::session::Session;
+use super::process::Process;
 use super::tally::Conformance;
 use crate::allocator::Machine;
 use crate::units::MeshShape;
 
-/// A recording: one session after another, each a process of its own.
+/// A recording: one process of the runtime after another.
 ///
 /// The runtime numbers the meshes of a process from 0 and says nothing of closing one, so a second
 /// `open` is read as a second process: whatever the first held is gone.
 #[derive(Default)]
 pub(super) struct Recording {
-    session: Option<Session>,
+    process: Option<Process>,
 }
 
 impl Recording {
@@ -23,28 +23,28 @@ impl Recording {
         let operation = Operation::read(here)?;
         if let Operation::Open(open) = &operation {
             let (machine, shape) = machine(here, open)?;
-            let session = Session::open(here, found, (machine, shape), open);
-            if let Some(before) = self.session.replace(session) {
+            let process = Process::open(here, found, (machine, shape), open);
+            if let Some(before) = self.process.replace(process) {
                 before.finish(found);
             }
             return Ok(());
         }
-        let Some(session) = &mut self.session else {
+        let Some(process) = &mut self.process else {
             let hint = "the first line is the `open` of a mesh";
             return Err(here.impossible("no mesh is open", hint));
         };
         match operation {
             Operation::Open(_) => Ok(()),
-            Operation::Alloc(alloc) => session.alloc(here, found, &alloc),
-            Operation::Deallocate(named) => session.deallocate(here, &named.name),
-            Operation::Drop(named) => session.drop_name(here, &named.name),
-            Operation::Add(add) => session.add(here, found, &add),
+            Operation::Alloc(alloc) => process.alloc(here, found, &alloc),
+            Operation::Deallocate(named) => process.deallocate(here, &named.name),
+            Operation::Drop(named) => process.drop_name(here, &named.name),
+            Operation::Add(add) => process.add(here, found, &add),
             Operation::ClearProgramCache(clear) => {
-                session.clear_program_cache(here, found, clear.cache);
+                process.clear_program_cache(here, found, clear.cache);
                 Ok(())
             }
             Operation::View(view) => {
-                session.view(here, found, &view);
+                process.view(here, found, &view);
                 Ok(())
             }
         }
@@ -52,8 +52,8 @@ impl Recording {
 
     /// The end of the file: the oracles say their last word.
     pub fn finish(self, found: &mut Conformance) {
-        if let Some(session) = self.session {
-            session.finish(found);
+        if let Some(process) = self.process {
+            process.finish(found);
         }
     }
 }

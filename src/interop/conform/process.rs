@@ -18,7 +18,7 @@ use crate::scenario::Simulation;
 use crate::server::ServerKind;
 use crate::units::{BufferType, Bytes, MeshShape};
 
-/// The only mesh of a session.
+/// The only mesh of a process.
 const MESH: MeshHandle = MeshHandle(0);
 
 /// What a name of the recording stands for.
@@ -31,7 +31,7 @@ struct Named {
 }
 
 /// A model and the names of its tensors.
-pub(super) struct Session {
+pub(super) struct Process {
     simulation: Simulation,
     names: BTreeMap<String, Named>,
     handles: Handles,
@@ -53,7 +53,7 @@ impl Handles {
     }
 }
 
-impl Session {
+impl Process {
     /// Opens the mesh and compares what `open` reports.
     pub fn open(
         here: &Here<'_>,
@@ -69,12 +69,12 @@ impl Session {
         let (fixes, server) = (Preset::UpstreamShm.fixes(), ServerKind::Shm);
         let simulation = Simulation::new(setup, fixes, server, Tracking::NONE, VIOLATIONS_MAX);
         let (names, handles) = (BTreeMap::new(), Handles::default());
-        let mut session = Self { simulation, names, handles };
-        if let Err(text) = session.apply(&Op::Open { mesh: MESH, shape, at: (0, 0) }) {
+        let mut process = Self { simulation, names, handles };
+        if let Err(text) = process.apply(&Op::Open { mesh: MESH, shape, at: (0, 0) }) {
             found.differ(here, &"open", (&"opened", &text));
         }
-        session.compare_mesh(here, found, open);
-        session
+        process.compare_mesh(here, found, open);
+        process
     }
 
     fn compare_mesh(&self, here: &Here<'_>, found: &mut Conformance, open: &Open) {
