@@ -210,7 +210,7 @@ fn damaged_files_never_panic() {
     sources.extend(traces.iter().map(|path| ("a.trace", take(path, 40))));
     let mut choices = Seeded::new(20_000);
     let (mut replayed, mut refused) = (0, 0);
-    for _ in 0..20_000 {
+    for _ in 0..100_000 {
         let (name, text) = &sources[choices.pick(sources.len() as u64) as usize];
         let mut bytes = text.clone();
         for _ in 0..=choices.pick(3) {
