@@ -121,12 +121,12 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         output::print(&scenario.to_string())?;
         return Ok(Outcome::Clean);
     }
-    let (report, digest) = observed(args, &scenario)?;
+    let Observed { report, digest, refusals } = observed(args, &scenario)?;
     let failed = report.findings.failed();
     let row = row(name, &report, digest);
     match args.format {
         Format::Json => output::print_json(&table(args, vec![row], None))?,
-        Format::Text => output::print(&text(args, &row, &report))?,
+        Format::Text => output::print(&text(args, &row, &report, &refusals))?,
     }
     Ok(if failed { Outcome::Found } else { Outcome::Clean })
 }
@@ -155,17 +155,41 @@ impl<O: Observer> Observer for Maybe<O> {
     }
 }
 
-fn observed(args: &Args, scenario: &Scenario) -> Result<(Report, Option<String>), Failure> {
+/// The texts with which the runtime refused operations, as many as are printed.
+#[derive(Default)]
+struct Refusals {
+    texts: Vec<(Tick, String)>,
+    count: usize,
+}
+
+impl Observer for Refusals {
+    fn observe(&mut self, tick: Tick, event: &Event<'_>) {
+        if let Event::Refused { text } = event {
+            self.count += 1;
+            if self.count <= PRINTED_MAX {
+                self.texts.push((tick, (*text).to_owned()));
+            }
+        }
+    }
+}
+
+struct Observed {
+    report: Report,
+    digest: Option<String>,
+    refusals: Refusals,
+}
+
+fn observed(args: &Args, scenario: &Scenario) -> Result<Observed, Failure> {
     output::now_running(&scenario.to_string());
     let trace = args.trace.then(|| LineSink::new(BufWriter::new(io::stdout().lock())));
     let digest = args.digest.then(DigestSink::default);
-    let mut watching = (Maybe(trace), Maybe(digest));
+    let mut watching = ((Maybe(trace), Maybe(digest)), Refusals::default());
     let report = run(scenario, args.fixes, args.server, PRINTED_MAX, &mut watching);
-    let (Maybe(trace), Maybe(digest)) = watching;
+    let ((Maybe(trace), Maybe(digest)), refusals) = watching;
     if let Some(trace) = trace {
         trace.finish()?;
     }
-    Ok((report, digest.map(|digest| digest.hex())))
+    Ok(Observed { report, digest: digest.map(|digest| digest.hex()), refusals })
 }
 
 fn many(args: &Args, seeds: Range<u64>) -> Result<Outcome, Failure> {
@@ -220,7 +244,7 @@ fn table(args: &Args, rows: Vec<RunRow>, digest: Option<String>) -> RunTable {
     RunTable { version: 1, fixes, server, rows, digest }
 }
 
-fn text(args: &Args, row: &RunRow, report: &Report) -> String {
+fn text(args: &Args, row: &RunRow, report: &Report, refusals: &Refusals) -> String {
     let mut out = String::new();
     let keys =
         row.leftover_keys.map_or_else(|| "no keys".to_owned(), |keys| format!("{keys} keys"));
@@ -230,6 +254,12 @@ fn text(args: &Args, row: &RunRow, report: &Report) -> String {
         "  {} operations, {} ALLOC, {} FREE, {} unknown; left in the server: {keys}, {} bytes",
         row.operations, row.alloc, row.free, row.unknown_free, row.leftover_bytes
     );
+    for (tick, text) in &refusals.texts {
+        let _ = writeln!(out, "  tick {}: refused: {text}", tick.0);
+    }
+    if refusals.count > refusals.texts.len() {
+        let _ = writeln!(out, "  and {} more refusals", refusals.count - refusals.texts.len());
+    }
     for violation in report.findings.violations() {
         let _ = writeln!(out, "  tick {}: {violation}", violation.tick.0);
     }

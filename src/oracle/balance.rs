@@ -4,7 +4,7 @@
 
 use super::{Facts, Findings, relation};
 use crate::event::{Event, Tick};
-use crate::message::AllocMessage;
+use crate::message::{AllocMessage, MessageKind};
 use crate::violation::{OracleName, Violation};
 
 pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
@@ -44,7 +44,7 @@ fn out_of_turn(
         by: Some(message.sender),
         other: facts.transition.other.map(|other| other.object()),
         relation: relation(message.owner, facts.transition.other),
-        role: Some(message.released_by),
+        role: (message.kind == MessageKind::Free).then_some(message.released_by),
         path: Some(message.path),
         ..Violation::new(OracleName::Balance, tick, what)
     });
