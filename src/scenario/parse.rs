@@ -10,7 +10,7 @@ use crate::units::DeviceAddr;
 
 /// How deep `repeat` blocks can be nested.
 const NESTING_MAX: usize = 8;
-/// How many lines there can be once every repeat is unrolled, closing braces included.
+/// How many lines there can be once every repeat is unrolled, the lines with braces included.
 const UNROLLED_MAX: u64 = 20_000_000;
 
 const REPEAT_COUNT: Limit = up_to("repeat count", 1_000_000);
@@ -179,6 +179,7 @@ impl Parser {
         let count = words.number(number, REPEAT_COUNT)?;
         words.fixed("{")?;
         words.finish()?;
+        self.count_line(&words)?;
         let rounds = self.open.last().map_or(1, |block| block.rounds).saturating_mul(count);
         self.open.push(Block {
             line: finished(&words, Item::Blank),

@@ -232,7 +232,7 @@ fn expectation() -> impl Strategy<Value = Item> {
     let measures = (subsequence(all, 1..=4), vec(any::<u64>(), 4));
     (fixes_text, select(&ServerKind::ALL), measures).prop_map(
         |(fixes_text, server, (names, counts))| {
-            let fixes: FixSet = fixes_text.parse().unwrap();
+            let fixes: FixSet = fixes_text.parse().expect("it is made of known names");
             let measures = names.into_iter().zip(counts).collect();
             Item::Expect(Expectation { fixes, fixes_text, server, measures })
         },
