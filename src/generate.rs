@@ -97,7 +97,8 @@ const KINDS: [Kind; 6] =
 #[derive(Clone, Debug)]
 pub struct Generator {
     profile: Profile,
-    total_weight: u64,
+    /// For each kind, the sum of the weights up to and with its own.
+    thresholds: [u32; KINDS.len()],
     /// Names of buffers that were not deallocated.
     live: Vec<BufferHandle>,
     /// Names of buffers that were deallocated and not dropped.
@@ -113,10 +114,13 @@ impl Generator {
     #[must_use]
     pub fn new(profile: Profile) -> Self {
         let Weights { alloc, deallocate, drop, run, view, clear_cache } = profile.weights;
-        let total = [alloc, deallocate, drop, run, view, clear_cache].into_iter().map(u64::from);
+        let mut thresholds = [alloc, deallocate, drop, run, view, clear_cache];
+        for kind in 1..thresholds.len() {
+            thresholds[kind] += thresholds[kind - 1];
+        }
         Self {
             profile,
-            total_weight: total.sum(),
+            thresholds,
             live: Vec::new(),
             dead: Vec::new(),
             unused: Vec::new(),
@@ -162,16 +166,9 @@ impl Generator {
 
     #[inline]
     fn kind(&self, choices: &mut impl Choices) -> Kind {
-        let Weights { alloc, deallocate, drop, run, view, clear_cache } = self.profile.weights;
-        let weights = [alloc, deallocate, drop, run, view, clear_cache];
-        let mut rest = choices.pick(self.total_weight) as u32;
-        for (kind, weight) in KINDS.into_iter().zip(weights) {
-            if rest < weight {
-                return kind;
-            }
-            rest -= weight;
-        }
-        unreachable!("the draw is below the sum of the weights")
+        let draw = choices.pick(u64::from(self.thresholds[KINDS.len() - 1])) as u32;
+        let index = self.thresholds.iter().position(|&threshold| draw < threshold);
+        KINDS[index.expect("the draw is below the sum of the weights")]
     }
 
     #[inline]
