@@ -35,6 +35,10 @@ pub const ASSUMPTIONS: &[Assumption] = &[
     ),
     assumed("runtime/program_cache.rs", "after validation; the order of the two was not read."),
     assumed("runtime/program_cache.rs", "the C++ map is unordered; no claim depends on the order."),
+    assumed(
+        "server/shm.rs",
+        "no 65th process and no 17th chip in a region, for which the layout has no slot.",
+    ),
 ];
 
 #[cfg(test)]

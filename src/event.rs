@@ -136,7 +136,12 @@ pub enum Event<'a> {
     /// A region of an allocator came to be.
     RegionOpened { region: Region, devices: Lanes, bounds: RegionBounds },
     /// `MeshDevice::close` ran; `live` buffers were still registered with its allocator.
-    MeshClosed { mesh_id: u32, live: u32 },
+    MeshClosed {
+        mesh_id: u32,
+        live: u32,
+        /// Operations on its buffers that other threads have begun and not finished.
+        in_flight: u32,
+    },
     /// The last reference to a mesh went.
     MeshDestroyed { mesh_id: u32 },
     /// A MeshBuffer or Buffer object was made.

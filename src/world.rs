@@ -14,7 +14,7 @@ use crate::mark::Mark;
 use crate::message::AllocMessage;
 use crate::op::{Op, Stream, ThreadId};
 use crate::runtime::{Refusal, Runtime, RuntimeMark, Setup, Surroundings};
-use crate::server::{Server, ServerKind};
+use crate::server::{Server, ServerKind, ServerMark};
 use thread::{Thread, Threads};
 
 /// Something that could happen next.
@@ -47,7 +47,7 @@ impl Outcome {
 struct WorldMark {
     tick: Tick,
     runtime: RuntimeMark,
-    server: [usize; 2],
+    server: ServerMark,
     threads: usize,
 }
 

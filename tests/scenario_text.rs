@@ -110,7 +110,7 @@ fn another_version_is_an_error_of_its_own() {
 /// The largest numbers that are allowed are read, and nothing overflows on the way.
 #[test]
 fn the_limits_themselves_are_allowed() {
-    let text = "freeorder 1\nl1-small 68719476735\ntrace-region 68719476735\nl1-base 105823\n\
+    let text = "freeorder 1\nl1-small 1393311\ntrace-region 12871139327\nl1-base 105792\n\
                 l1-limit 68719476735\nopen m4095 64x64 at 63,63\n\
                 t63: alloc b999999 on d63 dram 16777215x4095 shards 1024\n\
                 alloc b0 on m0 l1 15x4294967296 top\nalloc b0 on m0 l1 0x1 bottom\n\

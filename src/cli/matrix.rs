@@ -73,14 +73,16 @@ fn embedded(file: &corpus::File) -> Result<Named, Failure> {
     Ok(Named { name: file.name.to_owned(), scenario })
 }
 
-/// The columns that the indented lines may fill.
-const WIDTH: usize = 98;
+/// The columns of a small terminal.
+const WIDTH: usize = 78;
 
-const HEADS: [&str; 9] =
-    ["fixes", "server", "ALLOC", "FREE", "unknown", "left keys", "failed", "changes", "fails on"];
+const HEADS: [&str; 11] = [
+    "fixes", "server", "ALLOC", "FREE", "unknown", "left", "warns", "keeps", "leaks", "failed",
+    "changes",
+];
 
 /// The columns of one row of the printed table.
-fn columns(summary: &Summary) -> [String; 9] {
+fn columns(summary: &Summary) -> [String; 11] {
     let (failed, of) = summary.failed;
     [
         summary.fixes.clone(),
@@ -89,13 +91,15 @@ fn columns(summary: &Summary) -> [String; 9] {
         summary.free.to_string(),
         summary.unknown_free.to_string(),
         summary.leftover_keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string()),
+        summary.warns.to_string(),
+        summary.residue.to_string(),
+        summary.leaks.to_string(),
         format!("{failed}/{of}"),
         match summary.changes_nothing {
             Some(true) => "nothing".to_owned(),
             Some(false) => "yes".to_owned(),
             None => "-".to_owned(),
         },
-        summary.smallest.clone().unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
@@ -120,8 +124,17 @@ fn wrapped(list: &str) -> String {
     out
 }
 
+const LEGEND: &str = "\
+unknown: FREEs that hit no entry. left: entries left in the server.
+warns, keeps, leaks, failed: lifecycle scenarios with an unknown FREE, with
+  something of no live owner left in the server, with leaked device memory, with
+  any oracle fired. Below: the smallest of them, and the oracles, each with its
+  number of scenarios.
+changes: \"nothing\" if all events equal those of the preset it starts from.
+";
+
 fn text(summaries: &[Summary], scenarios: usize) -> String {
-    let rows: Vec<[String; 9]> = summaries.iter().map(columns).collect();
+    let rows: Vec<[String; 11]> = summaries.iter().map(columns).collect();
     let mut widths = HEADS.map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -129,12 +142,12 @@ fn text(summaries: &[Summary], scenarios: usize) -> String {
         }
     }
     let mut out = String::new();
-    let line = |out: &mut String, cells: &[String; 9]| {
+    let line = |out: &mut String, cells: &[String; 11]| {
         for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            let number = (2..=6).contains(&index);
+            let number = (2..=9).contains(&index);
             let _ = match number {
-                true => write!(out, "{cell:>width$}  "),
-                false => write!(out, "{cell:<width$}  "),
+                true => write!(out, "{cell:>width$} "),
+                false => write!(out, "{cell:<width$} "),
             };
         }
         out.truncate(out.trim_end().len());
@@ -146,30 +159,21 @@ fn text(summaries: &[Summary], scenarios: usize) -> String {
             out.push('\n');
         }
         line(&mut out, row);
-        if !summary.oracles.is_empty() {
-            let _ = writeln!(out, "{}", wrapped(&oracles(summary)));
+        if let Some(smallest) = &summary.smallest {
+            let _ = writeln!(out, "{}", wrapped(&format!("{smallest}: {}", oracles(summary))));
         }
     }
-    let _ = writeln!(out, "\n{scenarios} scenarios; messages of all of them.");
-    let _ = writeln!(
-        out,
-        "failed: scenarios of class lifecycle in which an oracle fired; the line below"
-    );
-    let _ = writeln!(out, "  says which oracles, each with its number of scenarios.");
-    let _ = writeln!(
-        out,
-        "changes: \"nothing\" if the events equal those of the preset it starts from."
-    );
-    let _ = writeln!(out, "fails on: the smallest of the failed scenarios.");
+    let _ = write!(out, "\n{scenarios} scenarios, whose messages are added up.\n{LEGEND}");
     out
 }
 
 fn markdown(summaries: &[Summary]) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "| {} | oracles (scenarios) |", HEADS.join(" | "));
-    let _ = writeln!(out, "|---|---|--:|--:|--:|--:|--:|---|---|---|");
+    let _ = writeln!(out, "| {} | smallest failing scenario |", HEADS.join(" | "));
+    let _ = writeln!(out, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|---|");
     for summary in summaries {
-        let _ = writeln!(out, "| {} | {} |", columns(summary).join(" | "), oracles(summary));
+        let smallest = summary.smallest.as_deref().unwrap_or("-");
+        let _ = writeln!(out, "| {} | {} |", columns(summary).join(" | "), smallest);
     }
     out
 }

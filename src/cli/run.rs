@@ -20,6 +20,9 @@ use crate::scenario::{DigestSink, LineSink, Report, Scenario, run};
 use crate::search::matrix::OracleCount;
 use crate::server::ServerKind;
 
+/// How many seeds one call runs: it keeps a row for each.
+const SEEDS_MAX: u64 = 1_000_000;
+
 /// How many violations of a run are printed with their facts.
 const PRINTED_MAX: usize = 20;
 
@@ -41,8 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "SERVER", default_value = "k2")]
     server: ServerKind,
     /// Threads that share the seeds; the result is the same for any number
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    jobs: usize,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// Print every event, one a line
     #[arg(long, conflicts_with = "seeds")]
     trace: bool,
@@ -109,7 +112,11 @@ fn parse_seed(text: &str) -> Result<u64, String> {
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or("a range of seeds looks like 0..500")?;
     let range = parse_seed(from)?..parse_seed(to)?;
-    if range.is_empty() { Err(format!("the range {text} is empty")) } else { Ok(range) }
+    match range.end.saturating_sub(range.start) {
+        0 => Err(format!("the range {text} is empty")),
+        1..=SEEDS_MAX => Ok(range),
+        _ => Err(format!("the range {text} has more than {SEEDS_MAX} seeds; split it")),
+    }
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
@@ -122,13 +129,33 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         return Ok(Outcome::Clean);
     }
     let Observed { report, digest, refusals } = observed(args, &scenario)?;
-    let failed = report.findings.failed();
+    let wrong = unmet(args, &scenario, &report);
+    let failed = report.findings.failed() || !wrong.is_empty();
     let row = row(name, &report, digest);
     match args.format {
         Format::Json => output::print_json(&table(args, vec![row], None))?,
         Format::Text => output::print(&text(args, &row, &report, &refusals))?,
     }
+    wrong.iter().for_each(|line| output::say(line));
     Ok(if failed { Outcome::Found } else { Outcome::Clean })
+}
+
+/// The expectations of the scenario for these fixes and this server that do not hold.
+fn unmet(args: &Args, scenario: &Scenario, report: &Report) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (line, expectation) in scenario.expectations() {
+        if (expectation.fixes, expectation.server) != (args.fixes, args.server) {
+            continue;
+        }
+        for &(measure, expected) in &expectation.measures {
+            let got = report.measure(measure);
+            if got != Some(expected) {
+                let got = got.map_or_else(|| "not counted".to_owned(), |got| got.to_string());
+                wrong.push(format!("line {line}: expected {measure}={expected}, it is {got}"));
+            }
+        }
+    }
+    wrong
 }
 
 fn one(args: &Args) -> Result<(String, Scenario), Failure> {
@@ -193,8 +220,9 @@ fn observed(args: &Args, scenario: &Scenario) -> Result<Observed, Failure> {
 }
 
 fn many(args: &Args, seeds: Range<u64>) -> Result<Outcome, Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.jobs).build();
-    let pool = pool.map_err(|error| Failure::input(format!("--jobs {}: {error}", args.jobs)))?;
+    let jobs = usize::from(args.jobs.unwrap_or(0));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+    let pool = pool.map_err(|error| Failure::input(format!("--jobs {jobs}: {error}")))?;
     let rows: Vec<RunRow> = pool.install(|| {
         let runs = seeds.into_par_iter().map(|seed| {
             let mut digest = Maybe(args.digest.then(DigestSink::default));

@@ -36,7 +36,10 @@ impl fmt::Display for Event<'_> {
                 write!(f, "region-opened {region} devices={devices} [{start}, {end})")?;
                 write!(f, " align={alignment}")
             }
-            Self::MeshClosed { mesh_id, live } => {
+            Self::MeshClosed { mesh_id, live, in_flight: 1.. } => {
+                write!(f, "mesh-closed id={mesh_id} live={live} with operations in flight")
+            }
+            Self::MeshClosed { mesh_id, live, in_flight: 0 } => {
                 write!(f, "mesh-closed id={mesh_id} live={live}")
             }
             Self::MeshDestroyed { mesh_id } => write!(f, "mesh-destroyed id={mesh_id}"),

@@ -50,9 +50,20 @@ impl LaneCounters {
     #[inline]
     pub fn add(&mut self, lanes: Lanes, amount: Bytes) {
         self.reach(lanes);
-        apply(&mut self.values, lanes, |value| *value += amount.0);
+        apply(&mut self.values, lanes, |value| *value = value.wrapping_add(amount.0));
         if self.tracking.undo {
             self.journal.push(Change::Added(lanes, amount.0));
+        }
+    }
+
+    /// Subtracts from the counters of the devices; a counter below 0 wraps around, as a `u64` of
+    /// the server does.
+    #[inline]
+    pub fn subtract_wrapping(&mut self, lanes: Lanes, amount: Bytes) {
+        self.reach(lanes);
+        apply(&mut self.values, lanes, |value| *value = value.wrapping_sub(amount.0));
+        if self.tracking.undo {
+            self.journal.push(Change::Subtracted(lanes, amount.0));
         }
     }
 
@@ -85,10 +96,10 @@ impl LaneCounters {
         while self.journal.len() > mark {
             match self.journal.pop().expect("the journal is longer than the mark") {
                 Change::Added(lanes, amount) => {
-                    apply(&mut self.values, lanes, |value| *value -= amount);
+                    apply(&mut self.values, lanes, |value| *value = value.wrapping_sub(amount));
                 }
                 Change::Subtracted(lanes, amount) => {
-                    apply(&mut self.values, lanes, |value| *value += amount);
+                    apply(&mut self.values, lanes, |value| *value = value.wrapping_add(amount));
                 }
                 Change::Grown(length) => self.values.truncate(length),
             }

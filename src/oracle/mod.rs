@@ -271,12 +271,12 @@ impl Observer for Oracles {
             Event::ProgramClashed { .. }
             | Event::MemoryAccessed { .. }
             | Event::RawPointerUsed { .. }
+            | Event::MeshClosed { .. }
             | Event::Swallowed { .. }
             | Event::BlockTable { .. }
             | Event::ServerEntry { .. }
             | Event::Checkpoint { .. } => self.see_rare(tick, event),
             Event::MeshOpened { .. }
-            | Event::MeshClosed { .. }
             | Event::MeshDestroyed { .. }
             | Event::BufferCreated { .. }
             | Event::Lost(_)
@@ -380,7 +380,9 @@ impl Oracles {
         match event {
             Event::ProgramClashed { .. } => cb_clash::watch(tick, event, &facts, findings),
             Event::MemoryAccessed { .. } => use_after_free::watch(tick, event, &facts, findings),
-            Event::RawPointerUsed { .. } => teardown::watch(tick, event, &facts, findings),
+            Event::RawPointerUsed { .. } | Event::MeshClosed { .. } => {
+                teardown::watch(tick, event, &facts, findings);
+            }
             Event::Swallowed { .. } => masked_double_free::watch(tick, event, findings),
             Event::BlockTable { .. } => {
                 free_list::watch(tick, event, &facts, findings);

@@ -14,6 +14,10 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
         Event::RawPointerUsed { alive: false, object, .. } => {
             flag(tick, object, "a raw pointer was followed after its target died", findings);
         }
+        Event::MeshClosed { in_flight: 1.., .. } => {
+            let what = "a mesh was closed in the middle of another thread's operation on it";
+            findings.flag(Violation::new(OracleName::Teardown, tick, what));
+        }
         Event::AddressTaken { region, object, .. }
         | Event::AddressReturned { region, by: object, .. }
             if facts.holdings.region(region).is_none() =>

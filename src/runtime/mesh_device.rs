@@ -180,9 +180,12 @@ impl Runtime {
         if !live.is_empty() {
             out.emit(Event::Reached(Mark::ClosedWithLiveBuffers));
         }
-        out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32 });
+        let on_mesh = |id: &&ObjectId| self.objects[id.0].mesh == Some(mesh);
+        let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32;
+        out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32, in_flight });
         self.tear_down_allocator(out, mesh, &live);
         self.meshes.update(mesh, |mesh| mesh.open = false);
+        self.close_devices(out);
     }
 
     /// The end of the SubDeviceManager, and of its allocator with it.
@@ -195,6 +198,16 @@ impl Runtime {
         if shared_elsewhere {
             return;
         }
+        self.end_allocator(out, allocator, live);
+    }
+
+    /// What the baseline does with the buffers of an allocator that goes, and its end.
+    pub(super) fn end_allocator<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        allocator: AllocatorId,
+        live: &[ObjectId],
+    ) {
         match self.fixes.baseline() {
             Baseline::Upstream => self.deallocate_registered(out, allocator, live),
             Baseline::Fork => self.deallocate_in_bulk(out, allocator, live),
@@ -307,6 +320,15 @@ impl Runtime {
         let program = &self.programs[program];
         let mesh = self.meshes.get(program.mesh).filter(|mesh| mesh.alive);
         mesh.is_some_and(|mesh| mesh.mesh_id == program.mesh_id && mesh.process == program.process)
+    }
+
+    /// Whether the raw device pointers in a program's `cb_devices_` still point to devices.
+    ///
+    /// Source: tt-metal.md F 27: "close destroys Devices, cache kept, then destructor"; upstream
+    /// made the context outlive the mesh (PR 55538), the fork is older.
+    pub(super) fn program_devices_exist(&self, program: u32) -> bool {
+        let open = || self.meshes[self.programs[program].mesh].open;
+        self.mesh_exists(program) && (self.fixes.baseline() == Baseline::Upstream || open())
     }
 
     /// The lowest occupied L1 address of a mesh: what validation compares with.

@@ -11,6 +11,7 @@ mod allocation_client;
 mod allocator_impl;
 mod buffer;
 mod create;
+mod device;
 mod graph_tracker;
 mod handles;
 mod mesh_buffer;
@@ -134,6 +135,8 @@ pub struct Runtime {
     /// The allocator of each physical device that has buffers of its own.
     device_allocators: Cell<Vec<(u8, u32)>>,
     client: Cell<Client>,
+    /// The buffers of operations that threads are in the middle of; the world says which.
+    in_flight: Vec<object::ObjectId>,
     /// The mesh whose destructor is running.
     expiring: Cell<Option<u32>>,
     next_unique_id: Cell<u64>,
@@ -170,6 +173,7 @@ impl Runtime {
             dangling: Cell::new(Vec::new(), tracking),
             device_allocators: Cell::new(Vec::new(), tracking),
             client: Cell::new(client, tracking),
+            in_flight: Vec::new(),
             expiring: Cell::new(None, tracking),
             next_unique_id: Cell::new(0, tracking),
             process: 0,

@@ -200,6 +200,12 @@ impl Runtime {
         !already
     }
 
+    /// Takes note of the buffers of operations that threads are in the middle of.
+    pub(crate) fn set_in_flight(&mut self, objects: impl Iterator<Item = ObjectId>) {
+        self.in_flight.clear();
+        self.in_flight.extend(objects);
+    }
+
     /// Whether the server has stopped reading.
     pub(crate) fn is_stalled(&self) -> bool {
         self.client.stalled

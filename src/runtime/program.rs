@@ -244,7 +244,7 @@ impl Runtime {
         if !dying.allocated || dying.layout.placed.is_empty() {
             return;
         }
-        let alive = self.mesh_exists(program);
+        let alive = self.program_devices_exist(program);
         let unique_id = UniqueId::of_circular_buffers(dying.runtime_id);
         let origin = Origin::CircularBuffers(dying.runtime_id);
         let object = ObjectRef { origin, unique_id };

@@ -6,7 +6,8 @@ use super::error::{Position, ScenarioError};
 use super::lex::{Limit, Source, Word, Words, up_to};
 use super::readers::{operation, setup_reader, top_level_reader};
 use super::{Item, Line, Scenario, SetupLine, VERSION};
-use crate::units::DeviceAddr;
+use crate::allocator::Reserved;
+use crate::runtime::Setup;
 
 /// How deep `repeat` blocks can be nested.
 const NESTING_MAX: usize = 8;
@@ -116,8 +117,8 @@ struct Parser {
     open: Vec<Block>,
     has_operations: bool,
     unrolled: u64,
-    /// The last `l1-base`, and what it says.
-    l1_base: Option<(Position, DeviceAddr)>,
+    /// Where the lines stand that must fit the machine, which is known at the end only.
+    regions: Vec<(Position, SetupLine)>,
 }
 
 impl Parser {
@@ -134,8 +135,8 @@ impl Parser {
         } else if let Some(read) = setup_reader(first.text) {
             self.check_setup(&words, first)?;
             let item = read(&mut words)?;
-            if let Item::Setup(SetupLine::L1Base(base)) = item {
-                self.l1_base = Some((words.last_position(), base));
+            if let Item::Setup(fact) = item {
+                self.regions.push((words.last_position(), fact));
             }
             item
         } else {
@@ -237,18 +238,50 @@ impl Parser {
             });
         }
         let scenario = Scenario { lines: self.lines };
-        let Some((at, base)) = self.l1_base else { return Ok(scenario) };
         let setup = scenario.setup();
-        let l1 = setup.machine.memory_map(setup.reserved).l1;
-        let end = l1.offset.offset(l1.bank_size);
-        if base < end {
-            return Ok(scenario);
+        for (at, fact) in self.regions {
+            if let Some((message, hint)) = misfit(&setup, fact) {
+                return Err(ScenarioError::OutOfRange { at, message, hint });
+            }
         }
-        Err(ScenarioError::OutOfRange {
-            at,
-            message: format!("l1-base {base} is not below the end of L1"),
-            hint: format!("on a {} with these reserves L1 ends at {end}", setup.machine),
-        })
+        Ok(scenario)
+    }
+}
+
+/// What is wrong with a line of the setup on the machine, and what would be right.
+fn misfit(setup: &Setup, fact: SetupLine) -> Option<(String, String)> {
+    let bare = setup.machine.memory_map(Reserved::default());
+    let reserved = setup.machine.memory_map(setup.reserved);
+    let machine = setup.machine;
+    match fact {
+        SetupLine::L1Base(base) => {
+            let end = reserved.l1.offset.offset(reserved.l1.bank_size);
+            let alignment = bare.dram_alignment;
+            if base >= end {
+                let hint = format!("on a {machine} with these reserves L1 ends at {end}");
+                Some((format!("l1-base {base} is not below the end of L1"), hint))
+            } else if base.0 % alignment.0 != 0 {
+                let hint = format!("on a {machine} it is a multiple of {alignment}");
+                Some((format!("l1-base {base} is not aligned"), hint))
+            } else {
+                None
+            }
+        }
+        SetupLine::L1Small(size) if size >= bare.l1.bank_size => {
+            let hint = format!("on a {machine} L1 has {} bytes in all", bare.l1.bank_size);
+            Some((format!("l1-small {size} leaves no L1"), hint))
+        }
+        SetupLine::TraceRegion(_) if reserved.dram.bank_size.0 == 0 => {
+            let hint = format!("on a {machine} a bank has {} bytes", bare.dram.bank_size);
+            Some(("trace-region leaves no DRAM".to_owned(), hint))
+        }
+        SetupLine::L1Small(_)
+        | SetupLine::TraceRegion(_)
+        | SetupLine::Machine(_)
+        | SetupLine::L1Limit(_)
+        | SetupLine::CoreRanges(_)
+        | SetupLine::Tracked(_)
+        | SetupLine::Class(_) => None,
     }
 }
 

@@ -172,7 +172,7 @@ impl Simulation {
         Report {
             totals: self.totals,
             leftover_keys: keys,
-            leftover_bytes: server.bytes().iter().sum(),
+            leftover_bytes: server.bytes().iter().fold(0, |sum, &bytes| sum.wrapping_add(bytes)),
             findings: self.oracles.findings().clone(),
             operations: 0,
         }

@@ -9,6 +9,7 @@ use crate::fix::{FixSet, Preset};
 use crate::journal::mix;
 use crate::scenario::{Class, Report, Scenario, run};
 use crate::server::ServerKind;
+use crate::violation::OracleName;
 
 /// A scenario with its name.
 #[derive(Clone, Debug)]
@@ -199,6 +200,12 @@ pub struct Summary {
     pub failed: (usize, usize),
     /// The oracles that fail in those, most often first, with the number of scenarios.
     pub oracles: Vec<(String, usize)>,
+    /// Lifecycle scenarios with a FREE that hit no entry: what users see as a warning.
+    pub warns: usize,
+    /// Lifecycle scenarios that leave entries or bytes of no live owner in the server.
+    pub residue: usize,
+    /// Lifecycle scenarios that leak device memory.
+    pub leaks: usize,
     /// Whether the preset changes nothing in any scenario.
     pub changes_nothing: Option<bool>,
     /// The smallest of those scenarios.
@@ -234,6 +241,10 @@ fn summarize(rows: &[Row], scenarios: &[Named]) -> Summary {
         }
     }
     oracles.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let fired = |oracle: OracleName| {
+        let counted = oracles.iter().find(|(name, _)| name == oracle.name());
+        counted.map_or(0, |&(_, scenarios)| scenarios)
+    };
     let smallest = failing.iter().min_by_key(|row| (size(row), &row.scenario));
     Summary {
         fixes: rows[0].fixes.clone(),
@@ -242,11 +253,14 @@ fn summarize(rows: &[Row], scenarios: &[Named]) -> Summary {
         free: rows.iter().map(|row| row.free).sum(),
         unknown_free: rows.iter().map(|row| row.unknown_free).sum(),
         leftover_keys: rows.iter().map(|row| row.leftover_keys).sum(),
+        warns: fired(OracleName::UnknownFree),
+        residue: fired(OracleName::Residue),
+        leaks: fired(OracleName::DeviceLeak),
         failed: (failing.len(), lifecycle.len()),
-        oracles,
         changes_nothing: rows[0]
             .changes_nothing
             .map(|_| rows.iter().all(|row| row.changes_nothing == Some(true))),
         smallest: smallest.map(|row| row.scenario.clone()),
+        oracles,
     }
 }

@@ -1,4 +1,4 @@
-use super::{Entry, KeyRule, Semantics, ServerKind};
+use super::{Entry, KeyRule, Semantics, ServerKind, ServerMark};
 use crate::journal::{Fingerprint, LaneCounters, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
 use crate::units::{BufferType, Bytes, Lanes};
@@ -82,7 +82,7 @@ impl Keyed {
                 Some(Stored { references: old.references - 1, ..old })
             }
             Some(old) => {
-                bytes.subtract(devices, old.size);
+                bytes.subtract_wrapping(devices, old.size);
                 None
             }
         });
@@ -135,7 +135,7 @@ impl Semantics for Keyed {
         for (key, devices, stored) in self.entries.entries() {
             if stored.owner_pid == pid {
                 self.entries.update(key, devices, |_, _| None);
-                self.bytes.subtract(devices, stored.size);
+                self.bytes.subtract_wrapping(devices, stored.size);
                 removed += u64::from(devices.count());
             }
         }
@@ -155,11 +155,11 @@ impl Semantics for Keyed {
         self.bytes.reset();
     }
 
-    fn mark(&self) -> [usize; 2] {
-        [self.entries.mark(), self.bytes.mark()]
+    fn mark(&self) -> ServerMark {
+        [self.entries.mark(), self.bytes.mark(), 0, 0, 0, 0]
     }
 
-    fn undo_to(&mut self, [entries, bytes]: [usize; 2]) {
+    fn undo_to(&mut self, [entries, bytes, ..]: ServerMark) {
         self.entries.undo_to(entries);
         self.bytes.undo_to(bytes);
     }

@@ -30,7 +30,7 @@ pub enum ServerKind {
     /// Keyed by {device, buffer id}; a duplicate ALLOC counts a reference.
     #[default]
     K2,
-    /// K2 with a history, and sizes that a duplicate ALLOC replaces.
+    /// K2 with sizes that a duplicate ALLOC replaces, so that the counters drift and wrap.
     K2e,
     /// The shared-memory counters of the main branch: no keys at all.
     Shm,
@@ -59,7 +59,7 @@ impl ServerKind {
             Self::K0 => "keyed by buffer id; a duplicate ALLOC overwrites",
             Self::K1 => "keyed by {device, buffer id}; a duplicate ALLOC overwrites",
             Self::K2 => "keyed by {device, buffer id}; a duplicate ALLOC counts a reference",
-            Self::K2e => "k2 with a history; a duplicate ALLOC replaces the size",
+            Self::K2e => "k2, but a duplicate ALLOC replaces the size and leaves the counters",
             Self::Shm => "shared-memory byte counters, saturating; no keys",
         }
     }
@@ -105,6 +105,9 @@ pub struct Entry {
     pub size: Bytes,
 }
 
+/// A place in the journals of a server.
+pub(crate) type ServerMark = [usize; 6];
+
 /// What every generation can do.
 trait Semantics {
     /// Reads a message; the answer is the set of devices whose FREE hit no entry.
@@ -132,10 +135,10 @@ trait Semantics {
     fn reset(&mut self);
 
     /// A place to come back to.
-    fn mark(&self) -> [usize; 2];
+    fn mark(&self) -> ServerMark;
 
     /// Takes back everything since the mark.
-    fn undo_to(&mut self, mark: [usize; 2]);
+    fn undo_to(&mut self, mark: ServerMark);
 
     /// A hash of the state.
     fn hash(&self) -> u64;
@@ -145,7 +148,7 @@ trait Semantics {
 enum Generation {
     SingleKey(SingleKey),
     Keyed(Keyed),
-    Shm(Shm),
+    Shm(Box<Shm>),
 }
 
 /// An allocation server.
@@ -190,7 +193,7 @@ impl Server {
             ServerKind::K1 | ServerKind::K2 | ServerKind::K2e => {
                 Generation::Keyed(Keyed::new(kind, keys, tracking))
             }
-            ServerKind::Shm => Generation::Shm(Shm::new(tracking)),
+            ServerKind::Shm => Generation::Shm(Box::new(Shm::new(tracking))),
         };
         Self { kind, generation }
     }
@@ -248,11 +251,11 @@ impl Server {
         each!(&mut self.generation, server => server.reset());
     }
 
-    pub(crate) fn mark(&self) -> [usize; 2] {
+    pub(crate) fn mark(&self) -> ServerMark {
         each!(&self.generation, server => server.mark())
     }
 
-    pub(crate) fn undo_to(&mut self, mark: [usize; 2]) {
+    pub(crate) fn undo_to(&mut self, mark: ServerMark) {
         each!(&mut self.generation, server => server.undo_to(mark));
     }
 

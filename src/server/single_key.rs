@@ -1,4 +1,4 @@
-use super::{Entry, KeyRule, Semantics};
+use super::{Entry, KeyRule, Semantics, ServerMark};
 use crate::journal::{Fingerprint, LaneCounters, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
 use crate::units::{BufferType, Bytes, DeviceId, Lanes};
@@ -113,11 +113,11 @@ impl Semantics for SingleKey {
         self.bytes.reset();
     }
 
-    fn mark(&self) -> [usize; 2] {
-        [self.entries.mark(), self.bytes.mark()]
+    fn mark(&self) -> ServerMark {
+        [self.entries.mark(), self.bytes.mark(), 0, 0, 0, 0]
     }
 
-    fn undo_to(&mut self, [entries, bytes]: [usize; 2]) {
+    fn undo_to(&mut self, [entries, bytes, ..]: ServerMark) {
         self.entries.undo_to(entries);
         self.bytes.undo_to(bytes);
     }

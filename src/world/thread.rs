@@ -31,6 +31,15 @@ pub(super) struct Thread {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Threads(pub(super) Vec<Thread>);
 
+impl Rest {
+    /// The buffer that the operation is about.
+    fn object(self) -> ObjectId {
+        match self {
+            Self::FinishAlloc(_, id, _) | Self::Marks(id, _) | Self::Releases(id, _) => id,
+        }
+    }
+}
+
 impl Fingerprint for Threads {
     fn fingerprint(&self) -> u64 {
         self.0.iter().fold(0, |hash, thread| {
@@ -58,6 +67,8 @@ impl World {
         if self.threads.0.iter().any(|thread| thread.rest.is_some()) {
             observer.observe(self.tick, &Event::Reached(Mark::ThreadsInterleaved));
         }
+        let rests = self.threads.0.iter().filter_map(|thread| thread.rest);
+        self.runtime.set_in_flight(rests.map(Rest::object));
         let programs = Arc::clone(&self.programs);
         let op = &programs[index][next_op];
         match self.begin_op(op, observer) {

@@ -208,10 +208,10 @@ fn setup_line() -> impl Strategy<Value = Item> {
     let size = 0..1_u64 << 36;
     prop_oneof![
         select(&Machine::ALL).prop_map(SetupLine::Machine),
-        size.clone().prop_map(|size| SetupLine::L1Small(Bytes(size))),
-        size.clone().prop_map(|size| SetupLine::TraceRegion(Bytes(size))),
+        (0..1_000_000_u64).prop_map(|size| SetupLine::L1Small(Bytes(size))),
+        (0..1_u64 << 33).prop_map(|size| SetupLine::TraceRegion(Bytes(size))),
         // Below the end of L1, whatever the other lines reserve.
-        (0..105_824_u64).prop_map(|base| SetupLine::L1Base(DeviceAddr(base))),
+        (0..1_653_u64).prop_map(|base| SetupLine::L1Base(DeviceAddr(64 * base))),
         size.prop_map(|limit| SetupLine::L1Limit(DeviceAddr(limit))),
         select(vec![CoreRangeForm::Wheel, CoreRangeForm::Document]).prop_map(SetupLine::CoreRanges),
         any::<bool>().prop_map(SetupLine::Tracked),

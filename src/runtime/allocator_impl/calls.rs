@@ -9,7 +9,7 @@ use crate::message::ObjectRef;
 use crate::op::BufferSpec;
 use crate::runtime::object::{Object, ObjectId};
 use crate::runtime::{Refusal, Runtime, Surroundings};
-use crate::units::{BufferType, Bytes, DeviceAddr, DeviceId, Lanes};
+use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 impl Runtime {
     /// A fresh allocator over the chips, with the full range of the machine's memory.
     pub(in crate::runtime) fn open_allocator<S: Surroundings>(
@@ -34,28 +34,6 @@ impl Runtime {
         }
         self.allocators_open.update(|open| *open += 1);
         id
-    }
-
-    /// The allocator of a physical device, made on first use: devices allocate independently of the
-    /// meshes they belong to (tt-metal.md B5). The device must belong to an open mesh.
-    pub(in crate::runtime) fn device_allocator<S: Surroundings>(
-        &mut self,
-        out: &mut S,
-        device: DeviceId,
-    ) -> Result<AllocatorId, Refusal> {
-        let own = self.device_allocators.iter().find(|&&(one, allocator)| {
-            let allocator = &self.allocators[allocator as usize];
-            one == device.0 && allocator.alive && allocator.process == self.process
-        });
-        if let Some(&(_, allocator)) = own {
-            return Ok(AllocatorId(allocator));
-        }
-        if !self.setup.chips().contains(&device) {
-            return Err(Refusal::new(format!("device {device} is not part of this machine")));
-        }
-        let allocator = self.open_allocator(out, Lanes::one(device));
-        self.device_allocators.update(|all| all.push((device.0, allocator.0)));
-        Ok(allocator)
     }
 
     #[inline]
