@@ -55,6 +55,28 @@ fn exit_codes_say_clean_found_or_bad_input() {
     assert_eq!(code(&freeorder(&["matrix", "--deny", "final", regular])), 0);
 }
 
+/// An expectation that does not hold is a mismatch, also where no oracle fires.
+#[test]
+fn run_checks_the_expectations_for_its_fixes_and_server() {
+    let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 12x2048\ndrop b0\n";
+    let right = file("right.scenario", format!("{text}expect final k2: alloc=8\n").as_bytes());
+    assert_eq!(code(&freeorder(&["run", &right])), 0);
+    let wrong = file("wrong.scenario", format!("{text}expect final k2: alloc=9\n").as_bytes());
+    let output = freeorder(&["run", &wrong]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains("line 5: expected alloc=9, it is 8"), "{}", stderr(&output));
+    assert_eq!(code(&freeorder(&["run", &wrong, "--server", "k1"])), 0);
+}
+
+/// Ranges and thread counts that no machine can serve are bad input, not a bug of freeorder's.
+#[test]
+fn endless_ranges_and_thread_counts_are_refused() {
+    let all = ["run", "--seeds", "0..18446744073709551615"];
+    assert_eq!(code(&freeorder(&all)), 2);
+    assert_eq!(code(&freeorder(&["run", "--seeds", "0..5", "--jobs", "100000"])), 2);
+    assert_eq!(code(&freeorder(&["run", "--seeds", "5..5"])), 2);
+}
+
 /// Results go to standard output and diagnostics to standard error, so that pipes stay clean.
 #[test]
 fn bad_input_is_one_error_on_stderr_with_its_place_and_a_suggestion() {

@@ -216,7 +216,8 @@ impl Oracles {
         true
     }
 
-    /// A hash of what the oracles remember; what they said is not part of it.
+    /// A hash of what the oracles remember; what they said is not part of it, nor is the buffer
+    /// that `state-machine` saw last, which no later step asks for.
     #[must_use]
     pub fn hash(&self) -> u64 {
         let parts = [

@@ -1,0 +1,86 @@
+//! How things end, told as scenarios: devices, meshes in use, counters that saturate or wrap.
+
+#![allow(clippy::unwrap_used, reason = "a scenario that does not parse has failed")]
+
+use freeorder::scenario::{Report, Scenario, run};
+use freeorder::violation::OracleName;
+
+fn report(lines: &str, fixes: &str, server: &str) -> Report {
+    let text = format!("freeorder 1\n{}\n", lines.replace("; ", "\n"));
+    let scenario: Scenario = text.parse().unwrap();
+    run(&scenario, fixes.parse().unwrap(), server.parse().unwrap(), 8, &mut ())
+}
+
+fn count(lines: &str, fixes: &str, server: &str, oracle: OracleName) -> u64 {
+    report(lines, fixes, server).findings.count(oracle)
+}
+
+/// tt-metal.md F 27: "close destroys Devices, cache kept, then destructor".
+#[test]
+fn a_cached_program_follows_a_dangling_device_on_the_fork() {
+    let lines = "open m0 2x4; run k0 on m0 cbs 3x4096; close m0; drop m0";
+    assert_eq!(count(lines, "final", "k2", OracleName::Teardown), 1);
+    assert_eq!(count(lines, "final+clear-cache-on-close", "k2", OracleName::Teardown), 0);
+    assert_eq!(count(lines, "upstream-shm", "shm", OracleName::Teardown), 0);
+}
+
+/// tt-metal.md G 20: a mesh must not close while another thread is inside an operation on it.
+#[test]
+fn closing_in_the_middle_of_an_allocation_is_flagged() {
+    let open = "open m0 2x4; t1: alloc b1 on m0 dram 4x2048; close m0; t1: drop b1; picks ";
+    let between = format!("{open}0 1 0 0 0 0");
+    assert_eq!(count(&between, "upstream-shm", "shm", OracleName::Teardown), 1);
+    let after = format!("{open}0 1 1 1 0 0");
+    assert_eq!(count(&after, "upstream-shm", "shm", OracleName::Teardown), 0);
+}
+
+/// tt-metal.md B5: physical devices close when the last mesh that holds them lets go.
+#[test]
+fn a_device_is_open_only_while_a_mesh_holds_it() {
+    let never = report("alloc b0 on d0 dram 1x2048", "final", "k2");
+    assert_eq!((never.operations, never.totals.alloc), (0, 0));
+    let held = "open m0 2x4; open m1 2x4; alloc b0 on d0 dram 1x2048; close m0; use b0; drop b0";
+    assert!(!report(held, "upstream-shm", "shm").findings.failed());
+    let gone = "open m0 2x4; alloc b0 on d0 dram 1x2048; close m0; alloc b1 on d0 dram 1x2048";
+    assert_eq!(report(gone, "final", "k2").totals.alloc, 1);
+    assert_eq!(report(gone, "upstream-shm", "shm").leftover_bytes, 0);
+}
+
+/// allocation-server.md 6: counters by type; a FREE that was never counted eats no other type.
+#[test]
+fn shared_memory_counters_saturate_by_type() {
+    let lines = "tracked off; open m0 2x4; alloc b0 on m0 l1 64x8192; tracking on; \
+                 alloc b1 on m0 dram 12x2048; drop b0";
+    assert_eq!(report(lines, "upstream-shm", "shm").leftover_bytes, 8 * 12 * 2048);
+}
+
+/// allocation-server.md 1.7, K2e: a replaced size makes the counters "drift/underflow".
+#[test]
+fn k2e_counters_wrap_like_the_servers_own() {
+    let lines = "open m0 2x4; alloc b0 on d0 dram 1x2048; alloc b1 on d0 l1 64x450496; drop b0; \
+                 drop b1";
+    let drift = 2048_u64.wrapping_sub(64 * 450_496);
+    assert_eq!(report(lines, "final", "k2e").leftover_bytes, drift);
+    assert_eq!(report(lines, "final", "k2").leftover_bytes, 0);
+}
+
+/// tt-metal.md C3: all programs share the low region, so their keys have no one owner.
+#[test]
+fn programs_that_share_the_circular_buffer_region_are_not_stale() {
+    let lines = "open m0 2x4; program p0 on m0 cbs 3x4096; program p1 on m0 cbs 3x4096; \
+                 enqueue p0; enqueue p1; drop p0; drop p1";
+    let report = report(lines, "final", "k2");
+    assert_eq!(report.findings.count(OracleName::StaleFree), 0);
+    assert_eq!(report.findings.count(OracleName::EventOrder), 0);
+    assert_eq!(report.findings.count(OracleName::DuplicateAllocation), 3);
+}
+
+/// A setup that no machine has is bad input, not a model that answers nonsense.
+#[test]
+fn impossible_setups_are_refused() {
+    for line in ["l1-base 101153", "trace-region 68719476735", "l1-small 1393312"] {
+        let text = format!("freeorder 1\n{line}\n");
+        let error = text.parse::<Scenario>().unwrap_err().to_string();
+        assert!(error.starts_with("line 2, column "), "{error}");
+    }
+}
