@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::event::Tick;
-use crate::message::{CallPath, ObjectRef, Role};
+use crate::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Role};
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 macro_rules! oracles {
@@ -181,6 +181,27 @@ impl Violation {
             role: None,
             path: None,
             what,
+        }
+    }
+
+    /// A violation that a message shows on some of its devices: where, by whom, in which function
+    /// and, of a FREE, who let go.
+    #[must_use]
+    pub fn of_message(
+        oracle: OracleName,
+        tick: Tick,
+        what: &'static str,
+        message: &AllocMessage,
+        devices: Lanes,
+    ) -> Self {
+        Self {
+            devices,
+            address: Some(message.address),
+            buffer_type: Some(message.buffer_type),
+            by: Some(message.sender),
+            role: (message.kind == MessageKind::Free).then_some(message.released_by),
+            path: Some(message.path),
+            ..Self::new(oracle, tick, what)
         }
     }
 

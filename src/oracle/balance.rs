@@ -4,7 +4,7 @@
 
 use super::{Facts, Findings, relation};
 use crate::event::{Event, Tick};
-use crate::message::{AllocMessage, MessageKind};
+use crate::message::AllocMessage;
 use crate::violation::{OracleName, Violation};
 
 pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
@@ -38,15 +38,9 @@ fn out_of_turn(
     (facts, findings): (&Facts<'_>, &mut Findings),
 ) {
     findings.flag(Violation {
-        devices,
-        address: Some(message.address),
-        buffer_type: Some(message.buffer_type),
-        by: Some(message.sender),
         other: facts.transition.other.map(|other| other.object()),
         relation: relation(message.owner, facts.transition.other),
-        role: (message.kind == MessageKind::Free).then_some(message.released_by),
-        path: Some(message.path),
-        ..Violation::new(OracleName::Balance, tick, what)
+        ..Violation::of_message(OracleName::Balance, tick, what, message, devices)
     });
 }
 

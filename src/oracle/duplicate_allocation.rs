@@ -11,20 +11,12 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
     if let Event::Answered { message, .. } = event
         && !facts.transition.again.is_empty()
     {
-        let other = facts.transition.other;
+        let (devices, other) = (facts.transition.again, facts.transition.other);
+        let what = "a live key was allocated again";
         findings.flag(Violation {
-            devices: facts.transition.again,
-            address: Some(message.address),
-            buffer_type: Some(message.buffer_type),
-            by: Some(message.sender),
             other: other.map(|other| other.object()),
             relation: relation(message.owner, other),
-            path: Some(message.path),
-            ..Violation::new(
-                OracleName::DuplicateAllocation,
-                tick,
-                "a live key was allocated again",
-            )
+            ..Violation::of_message(OracleName::DuplicateAllocation, tick, what, message, devices)
         });
     }
 }

@@ -11,17 +11,12 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
     if let Event::Answered { message, .. } = event
         && !facts.transition.overtaken.is_empty()
     {
-        let other = facts.transition.other;
+        let (devices, other) = (facts.transition.overtaken, facts.transition.other);
+        let what = "the FREE came after the next ALLOC";
         findings.flag(Violation {
-            devices: facts.transition.overtaken,
-            address: Some(message.address),
-            buffer_type: Some(message.buffer_type),
-            by: Some(message.sender),
             other: other.map(|other| other.object()),
             relation: relation(message.owner, other),
-            role: Some(message.released_by),
-            path: Some(message.path),
-            ..Violation::new(OracleName::EventOrder, tick, "the FREE came after the next ALLOC")
+            ..Violation::of_message(OracleName::EventOrder, tick, what, message, devices)
         });
     }
 }

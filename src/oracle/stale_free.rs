@@ -11,17 +11,12 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
     if let Event::Answered { message, .. } = event
         && !facts.transition.foreign.is_empty()
     {
-        let other = facts.transition.other;
+        let (devices, other) = (facts.transition.foreign, facts.transition.other);
+        let what = "a FREE closed another owner's ALLOC";
         findings.flag(Violation {
-            devices: facts.transition.foreign,
-            address: Some(message.address),
-            buffer_type: Some(message.buffer_type),
-            by: Some(message.sender),
             other: other.map(|other| other.object()),
             relation: relation(message.owner, other),
-            role: Some(message.released_by),
-            path: Some(message.path),
-            ..Violation::new(OracleName::StaleFree, tick, "a FREE closed another owner's ALLOC")
+            ..Violation::of_message(OracleName::StaleFree, tick, what, message, devices)
         });
     }
 }

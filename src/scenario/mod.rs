@@ -115,7 +115,7 @@ pub enum Item {
     /// An empty line, or one that only a comment stands on.
     Blank,
     /// A line of the setup: `machine T3K`, `l1-small 32768`, `trace-region 1048576`,
-    /// `l1-base 101152`, `l1-limit 300000`, `core-ranges document`, `tracking off`,
+    /// `l1-base 101152`, `l1-limit 300000`, `core-ranges document`, `tracked off`,
     /// `class environment`. Setup lines come before the first operation.
     Setup(SetupLine),
     /// An operation, of thread `t0` unless it says another: `t1: drop b0`.

@@ -1,4 +1,4 @@
-use super::{Entry, KeyRule, Semantics, ServerKind, ServerMark};
+use super::{Entry, KeyRule, Semantics, ServerKind, ServerMark, distinct};
 use crate::journal::{Fingerprint, LaneCounters, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
 use crate::units::{BufferType, Bytes, Lanes};
@@ -143,11 +143,7 @@ impl Semantics for Keyed {
     }
 
     fn owners(&self) -> Vec<u32> {
-        let mut pids: Vec<u32> =
-            self.entries.entries().into_iter().map(|(_, _, stored)| stored.owner_pid).collect();
-        pids.sort_unstable();
-        pids.dedup();
-        pids
+        distinct(self.entries.iter().map(|(_, _, stored)| stored.owner_pid))
     }
 
     fn reset(&mut self) {

@@ -264,6 +264,12 @@ impl Server {
     }
 }
 
+/// The process ids that occur, lowest first.
+fn distinct(pids: impl Iterator<Item = u32>) -> Vec<u32> {
+    let all: std::collections::BTreeSet<u32> = pids.collect();
+    all.into_iter().collect()
+}
+
 /// 24 bits for an owner: enough to tell apart whoever can share a key.
 fn owner_bits(owner: UniqueId) -> u64 {
     match owner.program() {

@@ -1,4 +1,4 @@
-use super::{Entry, KeyRule, Semantics, ServerMark};
+use super::{Entry, KeyRule, Semantics, ServerMark, distinct};
 use crate::journal::{Fingerprint, LaneCounters, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
 use crate::units::{BufferType, Bytes, DeviceId, Lanes};
@@ -101,11 +101,7 @@ impl Semantics for SingleKey {
     }
 
     fn owners(&self) -> Vec<u32> {
-        let mut pids: Vec<u32> =
-            self.entries.entries().into_iter().map(|(_, _, stored)| stored.owner_pid).collect();
-        pids.sort_unstable();
-        pids.dedup();
-        pids
+        distinct(self.entries.iter().map(|(_, _, stored)| stored.owner_pid))
     }
 
     fn reset(&mut self) {
