@@ -1,12 +1,15 @@
-//! The published fixes as named switches, and the baselines and presets they are combined into.
+//! The published fixes, and real bugs of the past, as named switches; and the baselines and presets
+//! they are combined into.
 //!
 //! A switch is read in exactly one place of the module it changes, with the claim it comes from
 //! quoted above that place. No switch implies another: contradictory sets are legal, since
 //! measuring them is the point.
 
+mod defect;
 mod preset;
 mod table;
 
+pub use defect::{DEFECTS, Defect, DefectInfo};
 pub use preset::Preset;
 pub use table::{FIXES, FixInfo};
 
@@ -122,7 +125,7 @@ impl Fix {
     }
 }
 
-/// A baseline and the switches that are set on top of it.
+/// A baseline and the switches, fixes and bugs, that are set on top of it.
 ///
 /// ```
 /// use freeorder::fix::{Fix, FixSet};
@@ -135,13 +138,14 @@ impl Fix {
 pub struct FixSet {
     baseline: Baseline,
     switches: u32,
+    defects: u64,
 }
 
 impl FixSet {
     /// The baseline with no switch set.
     #[must_use]
     pub const fn none(baseline: Baseline) -> Self {
-        Self { baseline, switches: 0 }
+        Self { baseline, switches: 0, defects: 0 }
     }
 
     /// The set with one more switch.
@@ -163,6 +167,30 @@ impl FixSet {
         self.switches >> fix as u8 & 1 == 1
     }
 
+    /// The set with one more bug of the past.
+    #[must_use]
+    pub const fn with_defect(self, defect: Defect) -> Self {
+        Self { defects: self.defects | 1 << defect as u8, ..self }
+    }
+
+    /// The set without a bug of the past.
+    #[must_use]
+    pub const fn without_defect(self, defect: Defect) -> Self {
+        Self { defects: self.defects & !(1 << defect as u8), ..self }
+    }
+
+    /// Whether the bug of the past is there.
+    #[must_use]
+    #[inline]
+    pub const fn has_defect(self, defect: Defect) -> bool {
+        self.defects >> defect as u8 & 1 == 1
+    }
+
+    /// The bugs of the past that are there, in the order of their table.
+    pub fn defects(self) -> impl Iterator<Item = Defect> {
+        DEFECTS.iter().map(|info| info.defect).filter(move |&defect| self.has_defect(defect))
+    }
+
     /// The baseline.
     #[must_use]
     #[inline]
@@ -173,6 +201,21 @@ impl FixSet {
     /// The switches that are set, in the order of the table.
     pub fn iter(self) -> impl Iterator<Item = Fix> {
         FIXES.iter().map(|info| info.fix).filter(move |&fix| self.has(fix))
+    }
+}
+
+impl FixSet {
+    /// The set with the switch of that name set or not; a name that does not exist changes nothing.
+    fn switched(self, name: &str, on: bool) -> Self {
+        let fix = FIXES.iter().find(|info| info.name == name).map(|info| info.fix);
+        let defect = DEFECTS.iter().find(|info| info.name == name).map(|info| info.defect);
+        match (fix, defect, on) {
+            (Some(fix), _, true) => self.with(fix),
+            (Some(fix), _, false) => self.without(fix),
+            (None, Some(defect), true) => self.with_defect(defect),
+            (None, Some(defect), false) => self.without_defect(defect),
+            (None, None, _) => self,
+        }
     }
 }
 
@@ -204,7 +247,7 @@ impl fmt::Display for FixSet {
                 (true, true) | (false, false) => {}
             }
         }
-        Ok(())
+        self.defects().try_for_each(|defect| write!(f, "+{}", defect.name()))
     }
 }
 
@@ -240,13 +283,13 @@ impl FromStr for FixSet {
             hint: suggest::hint(base, base_names()),
         })?;
         while let Some(sign) = rest.chars().next() {
-            let info = longest_fix(&rest[1..]).ok_or_else(|| {
+            let name = longest_switch(&rest[1..]).ok_or_else(|| {
                 let name = rest[1..].split('+').next().unwrap_or_default().to_owned();
-                let hint = suggest::hint(&name, FIXES.iter().map(|info| info.name));
+                let hint = suggest::hint(&name, switch_names());
                 FixSetError::UnknownFix { name, hint }
             })?;
-            set = if sign == '+' { set.with(info.fix) } else { set.without(info.fix) };
-            rest = &rest[1 + info.name.len()..];
+            set = set.switched(name, sign == '+');
+            rest = &rest[1 + name.len()..];
         }
         Ok(set)
     }
@@ -263,11 +306,15 @@ fn split_base(text: &str) -> (&str, &str) {
         )
 }
 
-fn longest_fix(text: &str) -> Option<&'static FixInfo> {
-    FIXES
-        .iter()
-        .filter(|info| text.starts_with(info.name) && ends_a_name(&text[info.name.len()..]))
-        .max_by_key(|info| info.name.len())
+fn longest_switch(text: &str) -> Option<&'static str> {
+    switch_names()
+        .filter(|name| text.starts_with(name) && ends_a_name(&text[name.len()..]))
+        .max_by_key(|name| name.len())
+}
+
+fn switch_names() -> impl Iterator<Item = &'static str> {
+    let defects = DEFECTS.iter().map(|info| info.name);
+    FIXES.iter().map(|info| info.name).chain(defects)
 }
 
 fn ends_a_name(rest: &str) -> bool {
@@ -304,6 +351,7 @@ mod tests {
         for preset in Preset::ALL {
             sets.extend(FIXES.iter().map(|info| preset.fixes().with(info.fix)));
             sets.extend(FIXES.iter().map(|info| preset.fixes().without(info.fix)));
+            sets.extend(DEFECTS.iter().map(|info| preset.fixes().with_defect(info.defect)));
         }
         for set in sets {
             assert_eq!(set.to_string().parse::<FixSet>(), Ok(set));

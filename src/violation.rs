@@ -135,6 +135,43 @@ pub enum Relation {
     OtherMesh,
 }
 
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "no other",
+            Self::SameObject => "same object",
+            Self::OtherOwner => "other owner",
+            Self::OtherDevice => "other device",
+            Self::OtherMesh => "other mesh",
+        })
+    }
+}
+
+/// What makes two failures the same failure: never their text, and never where they happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ViolationClass {
+    /// Which question.
+    pub oracle: OracleName,
+    /// Who let go.
+    pub role: Option<Role>,
+    /// How the two buffers are related.
+    pub relation: Relation,
+}
+
+impl fmt::Display for ViolationClass {
+    /// Prints `stale-free by the user handle, other owner`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.oracle)?;
+        if let Some(role) = self.role {
+            write!(f, " by the {role}")?;
+        }
+        match self.relation {
+            Relation::None => Ok(()),
+            relation => write!(f, ", {relation}"),
+        }
+    }
+}
+
 /// A wrong answer, with its facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -203,6 +240,12 @@ impl Violation {
             path: Some(message.path),
             ..Self::new(oracle, tick, what)
         }
+    }
+
+    /// What makes it the same failure as another.
+    #[must_use]
+    pub fn class(&self) -> ViolationClass {
+        ViolationClass { oracle: self.oracle, role: self.role, relation: self.relation }
     }
 
     /// How much the violation counts: once for each device, at least once.

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::output::{self, Failure, Outcome};
 use crate::assumptions::ASSUMPTIONS;
 use crate::corpus::CLAIMS;
-use crate::fix::{FIXES, Preset};
+use crate::fix::{DEFECTS, FIXES, Preset};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 
@@ -16,6 +16,8 @@ use crate::violation::OracleName;
 enum What {
     /// The fixes: name, source, the file they change, what they do.
     Fixes,
+    /// Real bugs of the past, each a switch that brings it back.
+    Defects,
     /// The presets and what they set.
     Presets,
     /// The generations of the allocation server.
@@ -47,6 +49,11 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Fixes => {
             for fix in &FIXES {
                 entry(fix.name, &[fix.summary, fix.source, fix.file]);
+            }
+        }
+        What::Defects => {
+            for defect in &DEFECTS {
+                entry(defect.name, &[defect.summary, defect.source, defect.file]);
             }
         }
         What::Presets => {

@@ -1,24 +1,29 @@
 //! What the oracles said.
 
-use crate::violation::{OracleName, Violation};
+use crate::violation::{OracleName, Violation, ViolationClass};
 
 /// What the oracles said: a count for each, and the violations themselves if asked for.
 #[derive(Clone, Debug)]
 pub struct Findings {
     pub(super) counts: [u64; OracleName::COUNT],
     pub(super) kept: Vec<Violation>,
+    pub(super) classes: Vec<ViolationClass>,
     keep_max: usize,
 }
 
 impl Findings {
     pub(super) fn new(keep_max: usize) -> Self {
-        Self { counts: [0; OracleName::COUNT], kept: Vec::new(), keep_max }
+        Self { counts: [0; OracleName::COUNT], kept: Vec::new(), classes: Vec::new(), keep_max }
     }
 
     /// Takes a violation down.
     #[cold]
     pub(super) fn flag(&mut self, violation: Violation) {
         self.counts[violation.oracle as usize] += violation.count();
+        let class = violation.class();
+        if !self.classes.contains(&class) {
+            self.classes.push(class);
+        }
         if self.kept.len() < self.keep_max {
             self.kept.push(violation);
         }
@@ -40,6 +45,12 @@ impl Findings {
     #[must_use]
     pub fn failed(&self) -> bool {
         self.counts().any(|(oracle, _)| !oracle.is_note())
+    }
+
+    /// The different classes of what was said, notes included, in the order of their first time.
+    #[must_use]
+    pub fn classes(&self) -> &[ViolationClass] {
+        &self.classes
     }
 
     /// The violations, as many as were to be kept.

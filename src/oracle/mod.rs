@@ -112,6 +112,7 @@ struct OraclesMark {
     cells: [usize; 6],
     counts: [u64; OracleName::COUNT],
     kept: usize,
+    classes: usize,
 }
 
 impl Fingerprint for Vec<u32> {
@@ -171,6 +172,7 @@ impl Oracles {
     pub fn reset(&mut self) {
         self.findings.counts = [0; OracleName::COUNT];
         self.findings.kept.clear();
+        self.findings.classes.clear();
         self.holdings.reset();
         self.register.reset();
         self.living.reset();
@@ -195,6 +197,7 @@ impl Oracles {
             ],
             counts: self.findings.counts,
             kept: self.findings.kept.len(),
+            classes: self.findings.classes.len(),
         });
     }
 
@@ -213,6 +216,7 @@ impl Oracles {
         self.visibility.undo_to(visibility);
         self.findings.counts = mark.counts;
         self.findings.kept.truncate(mark.kept);
+        self.findings.classes.truncate(mark.classes);
         true
     }
 

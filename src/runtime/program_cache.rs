@@ -4,6 +4,7 @@ use super::object::{Object, ObjectId, ObjectKind};
 use super::program::Bound;
 use super::{Refusal, Runtime, Surroundings};
 use crate::event::Event;
+use crate::fix::Defect;
 use crate::mark::Mark;
 use crate::message::{Origin, Role};
 use crate::op::{BufferHandle, CacheKey, Handle, RunSpec};
@@ -62,7 +63,7 @@ impl Runtime {
         }
         // tt-metal.md C6: "On a hit the op's override_runtime_arguments must patch every raw
         // address"; an operation that misses one goes on using the addresses of its first run.
-        if spec.stale {
+        if spec.stale || self.fixes.has_defect(Defect::StaleOverride) {
             let old = first.clone();
             let fresh = old == bound;
             Self::access(out, &old, fresh);

@@ -129,7 +129,7 @@ pub enum Item {
 }
 
 /// One fact of the setup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SetupLine {
     /// `machine T3K`
     Machine(crate::allocator::Machine),

@@ -1,3 +1,5 @@
-//! What is done with many runs: the matrix of fix sets and servers.
+//! Searches: what is asked of many runs.
 
+pub mod case;
 pub mod matrix;
+pub mod replay;
