@@ -1,6 +1,6 @@
 //! The ground truth that several oracles share: who holds which block, by the allocator's events.
 
-use super::OracleMark;
+use super::undo::OracleMark;
 use crate::event::{AllocatorId, Event, Region, RegionBounds};
 use crate::journal::{LaneCounters, Tracking, mix};
 use crate::message::ObjectRef;

@@ -26,6 +26,7 @@ mod stale_free;
 mod state_machine;
 mod teardown;
 mod tracker_truth;
+mod undo;
 mod unknown_free;
 mod use_after_free;
 mod visibility;
@@ -36,13 +37,14 @@ pub use living::{Life, Living};
 pub use register::{Register, Registered, Transition};
 
 use crate::event::{Event, Observer, Region, Tick};
-use crate::journal::{Cell, Fingerprint, Tracking, mix};
+use crate::journal::{Cell, Tracking};
 use crate::message::{AllocMessage, UniqueId};
 use crate::units::{Bytes, Lanes};
 use crate::violation::{OracleName, Relation};
 
 use state_machine::StateMachine;
 use tracker_truth::TrackerTruth;
+use undo::OraclesMark;
 use visibility::Visibility;
 
 /// What an oracle may look at besides the event.
@@ -99,25 +101,6 @@ fn relation(owner: UniqueId, other: Option<Registered>) -> Relation {
         None => Relation::None,
         Some(other) if other.owner == owner => Relation::SameObject,
         Some(_) => Relation::OtherOwner,
-    }
-}
-
-/// A place in the journals of the oracles.
-#[derive(Clone, Debug)]
-pub(crate) struct OracleMark(Vec<usize>);
-
-#[derive(Clone, Debug)]
-struct OraclesMark {
-    holdings: OracleMark,
-    cells: [usize; 6],
-    counts: [u64; OracleName::COUNT],
-    kept: usize,
-    classes: usize,
-}
-
-impl Fingerprint for Vec<u32> {
-    fn fingerprint(&self) -> u64 {
-        self.iter().fold(0, |hash, &word| hash ^ mix(1, u64::from(word)))
     }
 }
 
@@ -181,58 +164,6 @@ impl Oracles {
         self.tracker_truth.reset(TrackerTruth::default());
         self.visibility.reset(Visibility::default());
         self.marks.clear();
-    }
-
-    /// Makes a place to come back to with [`Oracles::undo`].
-    pub fn mark(&mut self) {
-        self.marks.push(OraclesMark {
-            holdings: self.holdings.mark(),
-            cells: [
-                self.register.mark(),
-                self.living.mark(),
-                self.programs.mark(),
-                self.state_machine.mark(),
-                self.tracker_truth.mark(),
-                self.visibility.mark(),
-            ],
-            counts: self.findings.counts,
-            kept: self.findings.kept.len(),
-            classes: self.findings.classes.len(),
-        });
-    }
-
-    /// Takes back everything since the last mark; false if there is none.
-    pub fn undo(&mut self) -> bool {
-        let Some(mark) = self.marks.pop() else {
-            return false;
-        };
-        let [register, living, programs, state_machine, tracker_truth, visibility] = mark.cells;
-        self.holdings.undo_to(&mark.holdings);
-        self.register.undo_to(register);
-        self.living.undo_to(living);
-        self.programs.undo_to(programs);
-        self.state_machine.undo_to(state_machine);
-        self.tracker_truth.undo_to(tracker_truth);
-        self.visibility.undo_to(visibility);
-        self.findings.counts = mark.counts;
-        self.findings.kept.truncate(mark.kept);
-        self.findings.classes.truncate(mark.classes);
-        true
-    }
-
-    /// A hash of what the oracles remember; what they said is not part of it, nor is the buffer
-    /// that `state-machine` saw last, which no later step asks for.
-    #[must_use]
-    pub fn hash(&self) -> u64 {
-        let parts = [
-            self.holdings.hash(),
-            self.register.hash(),
-            self.living.hash(),
-            self.programs.fingerprint(),
-            self.tracker_truth.fingerprint(),
-            self.visibility.fingerprint(),
-        ];
-        parts.into_iter().fold(0, mix)
     }
 
     fn follow_programs(&mut self, event: &Event<'_>) {
