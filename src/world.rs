@@ -5,6 +5,7 @@
 
 mod thread;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{Event, Observer, TableBlock, Tick};
@@ -24,6 +25,16 @@ pub enum Action {
     Step(ThreadId),
     /// The server reads the oldest message of a socket.
     Deliver(Stream),
+}
+
+impl fmt::Display for Action {
+    /// Prints `t0` for a step, `old` or `new` for a socket.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(thread) => thread.fmt(f),
+            Self::Deliver(stream) => stream.fmt(f),
+        }
+    }
 }
 
 /// What an operation did.
@@ -164,6 +175,14 @@ impl World {
             actions.extend(unread.map(Action::Deliver));
         }
         actions
+    }
+
+    /// The operation that a step of the thread belongs to, by its place in the thread's list.
+    #[must_use]
+    pub fn current_op(&self, thread: ThreadId) -> Option<usize> {
+        let thread = self.threads.0.get(thread.0 as usize)?;
+        let begun = usize::from(thread.rest.is_some());
+        Some(thread.next_op as usize - begun)
     }
 
     /// Takes the `index`-th of the actions that are ready.

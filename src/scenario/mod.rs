@@ -3,6 +3,7 @@
 //! A scenario replays without its seed: whatever was drawn is written into it. The text prints and
 //! parses exactly, comments included, so that every printed scenario can be pasted back.
 
+mod course;
 mod error;
 mod lex;
 mod operations;
@@ -12,6 +13,7 @@ mod print;
 mod readers;
 mod run;
 
+pub use course::Course;
 pub use error::{Position, ScenarioError};
 pub use operations::{OPERATIONS, OperationForm};
 pub use run::{DigestSink, LineSink, Report, Simulation, Totals, digest, run};
@@ -23,6 +25,7 @@ use crate::op::{Op, ThreadId};
 use crate::runtime::Setup;
 use crate::server::ServerKind;
 use crate::violation::OracleName;
+use crate::world::Action;
 
 /// The version of the text form that this crate reads and writes.
 pub const VERSION: u32 = 1;
@@ -124,6 +127,8 @@ pub enum Item {
     Repeat(u32, Vec<Line>),
     /// `picks 0 1 0`: which of the ready actions is taken at each step.
     Picks(Vec<u64>),
+    /// `schedule t0 t1 t1 old`: whose turn it is at each step.
+    Schedule(Vec<Action>),
     /// What must come out.
     Expect(Expectation),
 }
@@ -235,6 +240,22 @@ impl Scenario {
         picks.flatten().copied().collect()
     }
 
+    /// The turns that it records.
+    #[must_use]
+    pub fn schedule(&self) -> Vec<Action> {
+        let turns = self.lines.iter().filter_map(|line| match &line.item {
+            Item::Schedule(turns) => Some(turns),
+            _ => None,
+        });
+        turns.flatten().copied().collect()
+    }
+
+    /// Whether threads take turns; otherwise the lines are executed in file order, each at once.
+    #[must_use]
+    pub fn is_stepped(&self) -> bool {
+        !self.schedule().is_empty() || !self.picks().is_empty()
+    }
+
     /// What it expects.
     pub fn expectations(&self) -> impl Iterator<Item = (u32, &Expectation)> {
         self.lines.iter().filter_map(|line| match &line.item {
@@ -249,7 +270,7 @@ fn unrolled(lines: &[Line]) -> Box<dyn Iterator<Item = (ThreadId, &Op)> + '_> {
         match &line.item {
             Item::Op(thread, op) => Box::new(std::iter::once((*thread, op))),
             Item::Repeat(count, body) => Box::new((0..*count).flat_map(|_| unrolled(body))),
-            Item::Blank | Item::Setup(_) | Item::Picks(_) | Item::Expect(_) => {
+            Item::Blank | Item::Setup(_) | Item::Picks(_) | Item::Schedule(_) | Item::Expect(_) => {
                 Box::new(std::iter::empty())
             }
         }

@@ -49,6 +49,10 @@ fn write_item(f: &mut fmt::Formatter<'_>, item: &Item) -> fmt::Result {
             f.write_str("picks")?;
             picks.iter().try_for_each(|pick| write!(f, " {pick}"))
         }
+        Item::Schedule(turns) => {
+            f.write_str("schedule")?;
+            turns.iter().try_for_each(|turn| write!(f, " {turn}"))
+        }
         Item::Expect(expectation) => write!(f, "{expectation}"),
     }
 }

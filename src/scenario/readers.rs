@@ -6,12 +6,13 @@ use super::operations::OPERATIONS;
 use super::{Class, Expectation, Item, Measure, SetupLine};
 use crate::allocator::Machine;
 use crate::fix::{FixSet, FixSetError};
-use crate::op::{Op, ThreadId};
+use crate::op::{Op, Stream, ThreadId};
 use crate::runtime::circular_buffer::CoreRangeForm;
 use crate::server::ServerKind;
 use crate::suggest;
 use crate::units::{Bytes, DeviceAddr};
 use crate::violation::OracleName;
+use crate::world::Action;
 
 const SIZE: Limit = up_to("size", (1 << 36) - 1);
 const ADDRESS: Limit = up_to("device address", (1 << 36) - 1);
@@ -24,7 +25,8 @@ type Parsed<T> = Result<T, ScenarioError>;
 pub(super) type Reader = fn(&mut Words<'_>) -> Result<Item, ScenarioError>;
 
 /// The lines that stand anywhere but in a block.
-const TOP_LEVEL: [(&str, Reader); 2] = [("picks", picks), ("expect", expect)];
+const TOP_LEVEL: [(&str, Reader); 3] =
+    [("picks", picks), ("schedule", schedule), ("expect", expect)];
 
 /// The lines that stand before the first operation.
 const SETUP: [(&str, Reader); 8] = [
@@ -138,6 +140,19 @@ fn picks(words: &mut Words<'_>) -> Parsed<Item> {
         picks.push(words.number(word, PICK)?);
     }
     Ok(Item::Picks(picks))
+}
+
+fn schedule(words: &mut Words<'_>) -> Parsed<Item> {
+    words.form = "schedule t0 t1 old new";
+    let mut turns = Vec::new();
+    while let Some(word) = words.next_word() {
+        turns.push(match word.text {
+            "old" => Action::Deliver(Stream::Old),
+            "new" => Action::Deliver(Stream::New),
+            _ => Action::Step(words.thread(word)?),
+        });
+    }
+    Ok(Item::Schedule(turns))
 }
 
 fn expect(words: &mut Words<'_>) -> Parsed<Item> {

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 
-use super::{Measure, Scenario};
-use crate::choice::{Choices, Recorded};
+use super::{Course, Measure, Scenario};
 use crate::event::{Event, Observer, Tick};
 use crate::fix::FixSet;
 use crate::journal::Tracking;
@@ -216,8 +215,8 @@ impl Report {
 
 /// Runs a scenario to its end.
 ///
-/// Without picks the lines are executed in file order, each at once. With picks, each pick chooses
-/// among the actions that are ready, and past the last pick the first one is taken.
+/// Without a schedule or picks the lines are executed in file order, each at once. With them, the
+/// [`Course`] chooses among the actions that are ready.
 pub fn run<O: Observer>(
     scenario: &Scenario,
     fixes: FixSet,
@@ -227,22 +226,21 @@ pub fn run<O: Observer>(
 ) -> Report {
     let setup = Arc::new(scenario.setup());
     let mut simulation = Simulation::new(setup, fixes, server, Tracking::NONE, keep_max);
-    let picks = scenario.picks();
     let mut operations = 0;
-    if picks.is_empty() {
+    if !scenario.is_stepped() {
         for (_, op) in scenario.ops() {
             operations += u64::from(simulation.apply(op, observer).changed);
         }
     } else {
         simulation.load(threads(scenario));
-        let mut picks = Recorded::new(picks);
+        let mut course = Course::of(scenario);
         loop {
-            let ready = simulation.world().ready().len();
-            if ready == 0 {
+            let ready = simulation.world().ready();
+            if ready.is_empty() {
                 break;
             }
-            let pick = picks.pick(ready as u64) as usize;
-            operations += u64::from(simulation.step(pick, observer).changed);
+            let next = course.next(&ready);
+            operations += u64::from(simulation.step(next, observer).changed);
         }
     }
     simulation.finish(observer);

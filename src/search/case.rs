@@ -2,7 +2,8 @@
 
 use crate::op::{Op, ThreadId};
 use crate::runtime::Setup;
-use crate::scenario::{Item, Line, Scenario, SetupLine};
+use crate::scenario::{Course, Item, Line, Scenario, SetupLine};
+use crate::world::Action;
 
 /// What of a scenario decides how it runs: no comments, no expectations, repeats unrolled.
 ///
@@ -23,7 +24,9 @@ pub struct Case {
     pub setup: Vec<SetupLine>,
     /// The operations in file order, each with its thread.
     pub ops: Vec<(ThreadId, Op)>,
-    /// The recorded picks; none means that the operations are executed in file order.
+    /// The recorded turns.
+    pub schedule: Vec<Action>,
+    /// The recorded picks, used past the end of the schedule.
     pub picks: Vec<u64>,
 }
 
@@ -38,8 +41,21 @@ impl Case {
         Self {
             setup: setup.collect(),
             ops: scenario.ops().map(|(thread, op)| (thread, op.clone())).collect(),
+            schedule: scenario.schedule(),
             picks: scenario.picks(),
         }
+    }
+
+    /// Whether threads take turns; otherwise the operations are executed in file order.
+    #[must_use]
+    pub fn is_stepped(&self) -> bool {
+        !self.schedule.is_empty() || !self.picks.is_empty()
+    }
+
+    /// Who takes which turn, if it is stepped.
+    #[must_use]
+    pub fn course(&self) -> Course {
+        Course::new(self.schedule.clone(), self.picks.clone())
     }
 
     /// A case of one thread under the usual setup.
@@ -54,8 +70,10 @@ impl Case {
     pub fn scenario(&self) -> Scenario {
         let setup = self.setup.iter().map(|&fact| Item::Setup(fact));
         let ops = self.ops.iter().map(|(thread, op)| Item::Op(*thread, op.clone()));
+        let turns = (!self.schedule.is_empty()).then(|| Item::Schedule(self.schedule.clone()));
         let picks = (!self.picks.is_empty()).then(|| Item::Picks(self.picks.clone()));
-        Scenario { lines: setup.chain(ops).chain(picks).map(Line::new).collect() }
+        let lines = setup.chain(ops).chain(turns).chain(picks);
+        Scenario { lines: lines.map(Line::new).collect() }
     }
 
     /// What it starts from.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::case::Case;
-use crate::choice::{Choices, Recorded};
 use crate::fix::FixSet;
 use crate::journal::Tracking;
 use crate::scenario::{SetupLine, Simulation};
 use crate::server::ServerKind;
 use crate::violation::ViolationClass;
+use crate::world::Action;
 
 /// Runs cases under one set of fixes and one server.
 ///
@@ -55,6 +55,32 @@ impl Replayer {
         })
     }
 
+    /// Who takes which turn when the case is run, each with the operation it belongs to, by its
+    /// place in the case; a delivery belongs to none.
+    pub fn turns(&mut self, case: &Case) -> Vec<(Action, Option<usize>)> {
+        self.start(case);
+        self.simulation.load(case.threads());
+        let places = places(case);
+        let mut course = case.course();
+        let mut turns = Vec::new();
+        loop {
+            let ready = self.simulation.world().ready();
+            if ready.is_empty() {
+                return turns;
+            }
+            let next = course.next(&ready);
+            let place = match ready[next] {
+                Action::Deliver(_) => None,
+                Action::Step(thread) => {
+                    let nth = self.simulation.world().current_op(thread);
+                    nth.map(|nth| places[thread.0 as usize][nth])
+                }
+            };
+            turns.push((ready[next], place));
+            self.simulation.step(next, &mut ());
+        }
+    }
+
     /// The simulation as the last run left it.
     #[must_use]
     pub fn simulation(&self) -> &Simulation {
@@ -69,19 +95,19 @@ impl Replayer {
     ) -> Option<usize> {
         self.start(case);
         let simulation = &mut self.simulation;
-        let mut picks = Recorded::new(case.picks.clone());
+        let mut course = case.course();
         let mut ops = case.ops.iter();
         let mut steps = 0;
         loop {
-            if case.picks.is_empty() {
+            if !case.is_stepped() {
                 let Some((_, op)) = ops.next() else { break };
                 simulation.apply(op, &mut ());
             } else {
-                let ready = simulation.world().ready().len();
-                if ready == 0 {
+                let ready = simulation.world().ready();
+                if ready.is_empty() {
                     break;
                 }
-                simulation.step(picks.pick(ready as u64) as usize, &mut ());
+                simulation.step(course.next(&ready), &mut ());
             }
             steps += 1;
             if stop(simulation.oracles().findings().classes()) {
@@ -99,9 +125,21 @@ impl Replayer {
             self.setup.clone_from(&case.setup);
             self.simulation = simulation(&case.setup, self.fixes, self.server);
         }
-        let stepped = !case.picks.is_empty();
+        let stepped = case.is_stepped();
         self.simulation.load(if stepped { case.threads() } else { Vec::new() });
     }
+}
+
+/// For each thread, where its operations stand in the case.
+fn places(case: &Case) -> Vec<Vec<usize>> {
+    let mut places: Vec<Vec<usize>> = Vec::new();
+    for (place, (thread, _)) in case.ops.iter().enumerate() {
+        while places.len() <= thread.0 as usize {
+            places.push(Vec::new());
+        }
+        places[thread.0 as usize].push(place);
+    }
+    places
 }
 
 fn simulation(setup: &[SetupLine], fixes: FixSet, server: ServerKind) -> Simulation {

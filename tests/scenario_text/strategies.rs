@@ -11,6 +11,7 @@ use freeorder::scenario::{Class, Expectation, Item, Line, Measure, Scenario, Set
 use freeorder::server::ServerKind;
 use freeorder::units::{BufferType, Bytes, DeviceAddr, DeviceId, MeshShape};
 use freeorder::violation::OracleName;
+use freeorder::world::Action;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -250,13 +251,19 @@ fn operation_line() -> BoxedStrategy<Line> {
     line(prop_oneof![1 => Just(Item::Blank), 6 => operation]).boxed()
 }
 
+fn turn() -> impl Strategy<Value = Action> {
+    let sockets = select(&[Stream::Old, Stream::New][..]).prop_map(Action::Deliver);
+    prop_oneof![(0..64_u32).prop_map(|thread| Action::Step(ThreadId(thread))), sockets]
+}
+
 pub fn scenario() -> impl Strategy<Value = Scenario> {
     let block = operation_line().prop_recursive(4, 20, 5, |inner| {
         let repeat = (0..20_u32, vec(inner, 0..5)).prop_map(|(n, body)| Item::Repeat(n, body));
         line(repeat).boxed()
     });
-    let recorded =
-        line(prop_oneof![vec(any::<u64>(), 0..6).prop_map(Item::Picks), expectation()]).boxed();
+    let picks = vec(any::<u64>(), 0..6).prop_map(Item::Picks);
+    let schedule = vec(turn(), 0..6).prop_map(Item::Schedule);
+    let recorded = line(prop_oneof![picks, schedule, expectation()]).boxed();
     let first = vec(prop_oneof![4 => line(setup_line()).boxed(), 1 => recorded.clone()], 0..5);
     let second = vec(prop_oneof![6 => block, 1 => recorded], 0..12);
     (first, second)
