@@ -9,12 +9,14 @@ mod cell;
 mod id_map;
 mod lane_counters;
 mod lane_map;
+mod mixer;
 mod slab;
 
 pub use cell::Cell;
 pub use id_map::IdMap;
 pub use lane_counters::LaneCounters;
 pub use lane_map::LaneMap;
+pub use mixer::Mixer;
 pub use slab::{Slab, Vacant};
 
 /// What a container keeps besides its contents.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::op::{BufferHandle, CacheKey};
+use crate::op::{BufferHandle, CacheKey, Name};
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// `Buffer::unique_id()`: a process-wide counter, and the only safe identity of a buffer, because
@@ -48,6 +48,18 @@ pub enum Origin {
     TemporaryView(CacheKey),
     /// The circular buffers of the program with this runtime id.
     CircularBuffers(u32),
+}
+
+impl Origin {
+    /// The name in the scenario that it goes back to; none for circular buffers.
+    #[must_use]
+    pub fn name(self) -> Option<Name> {
+        match self {
+            Self::Named(buffer) => Some(Name::Buffer(buffer)),
+            Self::KernelBinary(key) | Self::TemporaryView(key) => Some(Name::Key(key)),
+            Self::CircularBuffers(_) => None,
+        }
+    }
 }
 
 impl Default for Origin {

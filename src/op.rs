@@ -1,8 +1,11 @@
 //! What the user's program does: one [`Op`] is one line of a scenario.
 
+mod names;
 mod print;
 
 use std::fmt;
+
+pub use names::Name;
 
 use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 

@@ -8,12 +8,20 @@ pub struct Findings {
     pub(super) counts: [u64; OracleName::COUNT],
     pub(super) kept: Vec<Violation>,
     pub(super) classes: Vec<ViolationClass>,
+    /// The first violation of each class.
+    pub(super) firsts: Vec<Violation>,
     keep_max: usize,
 }
 
 impl Findings {
     pub(super) fn new(keep_max: usize) -> Self {
-        Self { counts: [0; OracleName::COUNT], kept: Vec::new(), classes: Vec::new(), keep_max }
+        Self {
+            counts: [0; OracleName::COUNT],
+            kept: Vec::new(),
+            classes: Vec::new(),
+            firsts: Vec::new(),
+            keep_max,
+        }
     }
 
     /// Takes a violation down.
@@ -23,6 +31,7 @@ impl Findings {
         let class = violation.class();
         if !self.classes.contains(&class) {
             self.classes.push(class);
+            self.firsts.push(violation);
         }
         if self.kept.len() < self.keep_max {
             self.kept.push(violation);
@@ -51,6 +60,12 @@ impl Findings {
     #[must_use]
     pub fn classes(&self) -> &[ViolationClass] {
         &self.classes
+    }
+
+    /// The first violation of each class, in the order of [`Findings::classes`].
+    #[must_use]
+    pub fn firsts(&self) -> &[Violation] {
+        &self.firsts
     }
 
     /// The violations, as many as were to be kept.

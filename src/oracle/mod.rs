@@ -156,6 +156,7 @@ impl Oracles {
         self.findings.counts = [0; OracleName::COUNT];
         self.findings.kept.clear();
         self.findings.classes.clear();
+        self.findings.firsts.clear();
         self.holdings.reset();
         self.register.reset();
         self.living.reset();

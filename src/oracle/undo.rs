@@ -58,6 +58,7 @@ impl Oracles {
         self.findings.counts = mark.counts;
         self.findings.kept.truncate(mark.kept);
         self.findings.classes.truncate(mark.classes);
+        self.findings.firsts.truncate(mark.classes);
         true
     }
 

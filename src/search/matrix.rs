@@ -1,12 +1,14 @@
 //! Every preset under every server, over the scenarios of the corpus.
 
+use std::hash::{Hash, Hasher};
+
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::event::{Event, Observer, Tick};
 use crate::fix::{FixSet, Preset};
-use crate::journal::mix;
+use crate::journal::Mixer;
 use crate::scenario::{Class, Report, Scenario, run};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
@@ -66,48 +68,13 @@ pub struct Matrix {
 
 /// Hashes the event stream, swallowed calls left out, without printing it.
 #[derive(Clone, Copy, Debug, Default)]
-struct StreamHash(u64);
-
-impl std::hash::Hasher for StreamHash {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = mix(self.0, word);
-    }
-
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(u64::from(word));
-    }
-
-    fn write_u8(&mut self, word: u8) {
-        self.write_u64(u64::from(word));
-    }
-
-    fn write_usize(&mut self, word: usize) {
-        self.write_u64(word as u64);
-    }
-
-    fn write_isize(&mut self, word: isize) {
-        self.write_u64(word as u64);
-    }
-}
+struct StreamHash(Mixer);
 
 impl Observer for StreamHash {
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
-        use std::hash::{Hash, Hasher};
         if !matches!(event, Event::Swallowed { .. }) {
-            self.write_u64(tick.0);
-            event.hash(self);
+            self.0.write_u64(tick.0);
+            event.hash(&mut self.0);
         }
     }
 }
@@ -142,7 +109,7 @@ fn column(named: &Named, server: ServerKind) -> Vec<Row> {
         .map(|preset| {
             let mut stream = StreamHash::default();
             let report = run(&named.scenario, preset.fixes(), server, 0, &mut stream);
-            Cell { report, stream: stream.0 }
+            Cell { report, stream: stream.0.finish() }
         })
         .collect();
     let stream = |preset: Preset| cells[preset as usize].stream;

@@ -10,6 +10,10 @@ use crate::server::ServerKind;
 use crate::violation::ViolationClass;
 use crate::world::Action;
 
+/// An action that is taken, with the operation it belongs to, by its place in the case; a delivery
+/// belongs to none.
+pub type Turn = (Action, Option<usize>);
+
 /// Runs cases under one set of fixes and one server.
 ///
 /// ```
@@ -19,7 +23,7 @@ use crate::world::Action;
 /// let case = Case::of(&text.parse::<Scenario>()?);
 /// let mut replayer = Replayer::new(Preset::Before.fixes(), ServerKind::K1);
 /// let classes = replayer.classes(&case).to_vec();
-/// assert_eq!(replayer.first(&case, classes[0]), Some(2));
+/// assert_eq!(replayer.first(&case, |seen| seen.contains(&classes[0])), Some(2));
 /// # Ok::<(), freeorder::scenario::ScenarioError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -44,12 +48,16 @@ impl Replayer {
         self.simulation.oracles().findings().classes()
     }
 
-    /// How many operations or steps it takes until a violation of the class is seen; one more than
+    /// How many operations or steps it takes until one of the classes seen is wanted; one more than
     /// there are if only the last checkpoint shows it, and none if nothing does.
-    pub fn first(&mut self, case: &Case, class: ViolationClass) -> Option<usize> {
+    pub fn first(
+        &mut self,
+        case: &Case,
+        is_wanted: impl Fn(&[ViolationClass]) -> bool,
+    ) -> Option<usize> {
         let mut seen = 0;
         self.run(case, |classes| {
-            let new = classes[seen..].contains(&class);
+            let new = classes.len() > seen && is_wanted(&classes[seen..]);
             seen = classes.len();
             new
         })
@@ -57,7 +65,7 @@ impl Replayer {
 
     /// Who takes which turn when the case is run, each with the operation it belongs to, by its
     /// place in the case; a delivery belongs to none.
-    pub fn turns(&mut self, case: &Case) -> Vec<(Action, Option<usize>)> {
+    pub fn turns(&mut self, case: &Case) -> Vec<Turn> {
         self.start(case);
         self.simulation.load(case.threads());
         let places = places(case);

@@ -1,0 +1,148 @@
+//! What a search is after: a failure, under a set of fixes and a server.
+
+use super::case::Case;
+use super::replay::{Replayer, Turn};
+use crate::fix::FixSet;
+use crate::op::Name;
+use crate::server::ServerKind;
+use crate::violation::{OracleName, ViolationClass};
+
+/// A failure that is kept while a case changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// A violation of this class.
+    Class(ViolationClass),
+    /// Any violation that this oracle reports.
+    Oracle(OracleName),
+    /// This oracle reports something that it does not report under these other fixes.
+    Difference(OracleName, FixSet),
+}
+
+impl Failure {
+    /// Whether one of the classes is the failure, the other fixes left aside.
+    #[must_use]
+    pub fn is_among(self, classes: &[ViolationClass]) -> bool {
+        match self {
+            Self::Class(wanted) => classes.contains(&wanted),
+            Self::Oracle(wanted) | Self::Difference(wanted, _) => {
+                classes.iter().any(|class| class.oracle == wanted)
+            }
+        }
+    }
+
+    /// The fixes under which it must not be seen, if it is a difference.
+    #[must_use]
+    pub fn without(self) -> Option<FixSet> {
+        match self {
+            Self::Class(_) | Self::Oracle(_) => None,
+            Self::Difference(_, fixes) => Some(fixes),
+        }
+    }
+}
+
+/// A failure, and under what it is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Aim {
+    /// The fixes.
+    pub fixes: FixSet,
+    /// The server.
+    pub server: ServerKind,
+    /// The failure.
+    pub failure: Failure,
+}
+
+/// Something that a case can be tried on: the model, or a real runtime.
+pub trait Subject {
+    /// After how many operations or steps the failure is seen; one more than there are if only the
+    /// end shows it, and none if nothing does.
+    fn fails(&mut self, case: &Case) -> Option<usize>;
+
+    /// The names that the failure of the case is about, as far as the subject knows them.
+    fn involved(&mut self, case: &Case) -> Vec<Name> {
+        case.ops.last().map(|(_, op)| op.names()).unwrap_or_default()
+    }
+
+    /// The turns that are taken when the case is run, each with the operation it belongs to, by its
+    /// place in the case; empty if the subject cannot say.
+    fn turns(&mut self, case: &Case) -> Vec<Turn>;
+}
+
+/// The model as a subject.
+///
+/// ```
+/// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind, violation::OracleName};
+/// use freeorder::search::{aim::{Aim, Failure, Model, Subject}, case::Case};
+/// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 1x2048\nview b1 of b0\ndrop b1\n";
+/// let failure = Failure::Oracle(OracleName::DuplicateAllocation);
+/// let aim = Aim { fixes: Preset::Before.fixes(), server: ServerKind::K1, failure };
+/// assert_eq!(Model::new(aim).fails(&Case::of(&text.parse::<Scenario>()?)), Some(2));
+/// # Ok::<(), freeorder::scenario::ScenarioError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Model {
+    aim: Aim,
+    replayer: Replayer,
+    other: Option<Replayer>,
+}
+
+impl Model {
+    /// The model under the fixes and the server of the aim.
+    #[must_use]
+    pub fn new(aim: Aim) -> Self {
+        Self {
+            aim,
+            replayer: Replayer::new(aim.fixes, aim.server),
+            other: aim.failure.without().map(|fixes| Replayer::new(fixes, aim.server)),
+        }
+    }
+
+    /// What it is after.
+    #[must_use]
+    pub fn aim(&self) -> Aim {
+        self.aim
+    }
+
+    /// The same model with another aim: memory is kept where it can be.
+    pub fn set_aim(&mut self, aim: Aim) {
+        if aim.fixes == self.aim.fixes && aim.server == self.aim.server {
+            self.aim = aim;
+            self.other = aim.failure.without().map(|fixes| Replayer::new(fixes, aim.server));
+        } else {
+            *self = Self::new(aim);
+        }
+    }
+}
+
+impl Subject for Model {
+    fn fails(&mut self, case: &Case) -> Option<usize> {
+        let failure = self.aim.failure;
+        let steps = self.replayer.first(case, |classes| failure.is_among(classes))?;
+        if let Some(other) = &mut self.other {
+            // Compared up to the same place, and with both brought to an end.
+            let mut cut = case.clone();
+            if !cut.is_stepped() {
+                cut.ops.truncate(steps);
+            }
+            if failure.is_among(other.classes(&cut)) {
+                return None;
+            }
+        }
+        Some(steps)
+    }
+
+    fn involved(&mut self, case: &Case) -> Vec<Name> {
+        self.fails(case);
+        let firsts = self.replayer.simulation().oracles().findings().firsts();
+        let failure = self.aim.failure;
+        let first = firsts.iter().find(|violation| failure.is_among(&[violation.class()]));
+        let objects = first.into_iter().flat_map(|violation| [violation.by, violation.other]);
+        let named = objects.flatten().filter_map(|object| object.origin.name());
+        let mut names: Vec<Name> = named.collect();
+        names.extend(case.ops.last().map(|(_, op)| op.names()).unwrap_or_default());
+        names
+    }
+
+    fn turns(&mut self, case: &Case) -> Vec<Turn> {
+        self.replayer.turns(case)
+    }
+}

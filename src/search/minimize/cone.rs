@@ -1,0 +1,49 @@
+//! The causal cone: what has a path of names to the failure.
+
+use std::collections::BTreeSet;
+
+use super::reducer::Reducer;
+use crate::op::Name;
+use crate::search::aim::Subject;
+
+/// A cone of fewer operations than these is found by deletion as fast.
+const WORTHWHILE_OPERATIONS_MIN: usize = 16;
+
+impl<S: Subject> Reducer<'_, S> {
+    /// Keeps only the operations about what the failure is about, or about what that came from, and
+    /// those that are about nothing; one run confirms it.
+    pub(super) fn keep_cone(&mut self) {
+        self.begin("cone");
+        if self.best.ops.len() < WORTHWHILE_OPERATIONS_MIN {
+            return;
+        }
+        let involved = self.subject.involved(&self.best);
+        let all: Vec<Vec<Name>> = self.best.ops.iter().map(|(_, op)| op.names()).collect();
+        let cone = cone(&all, involved);
+        self.offer_without(|op| !is_about(&all[op], &cone));
+    }
+}
+
+/// Whether an operation makes or changes something in the cone, or uses more of it than a mesh.
+fn is_about(names: &[Name], cone: &BTreeSet<Name>) -> bool {
+    let is_more = |name: &Name| !matches!(name, Name::Mesh(_));
+    let Some(first) = names.first() else { return true };
+    cone.contains(first) || names.iter().any(|name| is_more(name) && cone.contains(name))
+}
+
+/// The names that the involved ones came from: an operation about one of them, its first name,
+/// draws in the others that it mentions.
+fn cone(all: &[Vec<Name>], involved: Vec<Name>) -> BTreeSet<Name> {
+    let mut cone: BTreeSet<Name> = involved.into_iter().collect();
+    loop {
+        let before = cone.len();
+        for names in all {
+            if names.first().is_some_and(|first| cone.contains(first)) {
+                cone.extend(names.iter().copied());
+            }
+        }
+        if cone.len() == before {
+            return cone;
+        }
+    }
+}

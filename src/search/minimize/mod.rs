@@ -1,0 +1,107 @@
+//! The one reducer: a failing case becomes a few readable lines that fail the same way.
+//!
+//! Names are stable, an operation on a missing name is a no-op, and every pass keeps the failure of
+//! its [`Subject`], never a text. The passes run to a fixpoint and can be interrupted at any time:
+//! what has been reached so far is always a case that fails.
+//!
+//! What comes out is 2-minimal by deletion (no operation and no pair of operations can be left out),
+//! its sizes are at their minimum, and its order is locally minimal under single moves.
+
+mod cone;
+mod delete;
+mod order;
+mod reducer;
+mod simpler;
+mod sizes;
+mod turns;
+
+pub use order::Inversion;
+pub use reducer::Attempt;
+
+use std::time::Instant;
+
+use super::aim::Subject;
+use super::case::Case;
+use reducer::Reducer;
+
+/// How long a reduction may take, and who is told.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// When it stops with what it has; none means at the fixpoint.
+    pub deadline: Option<Instant>,
+    /// Asked between two attempts: whether to stop with what there is.
+    pub interrupted: Option<&'a dyn Fn() -> bool>,
+    /// Hears of every attempt.
+    pub log: Option<&'a mut dyn FnMut(&Attempt<'_>)>,
+}
+
+/// What a reduction came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minimized {
+    /// The case; it fails as the one it was made from does.
+    pub case: Case,
+    /// The pairs of operations whose order matters: exchanged, the failure is gone.
+    pub inversions: Vec<Inversion>,
+    /// How many candidates were run.
+    pub replays: u64,
+    /// Whether the passes came to their fixpoint; if not, time was up.
+    pub complete: bool,
+}
+
+/// The case does not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the scenario does not fail")]
+pub struct DoesNotFail;
+
+/// Reduces a failing case.
+///
+/// ```
+/// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind, violation::OracleName};
+/// use freeorder::search::{aim::{Aim, Failure, Model}, case::Case};
+/// use freeorder::search::minimize::{Options, minimize};
+/// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nalloc b1 on m0 l1 9x2048\n\
+///             share b2 of b1\nview b3 of b1\ndeallocate b0\ndrop b3\nexit\n";
+/// let failure = Failure::Oracle(OracleName::UnknownFree);
+/// let aim = Aim { fixes: Preset::Before.fixes(), server: ServerKind::K2, failure };
+/// let case = Case::of(&text.parse::<Scenario>()?);
+/// let minimized = minimize(&case, &mut Model::new(aim), Options::default())?;
+/// assert!(minimized.complete && minimized.case.ops.len() <= 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// If the case does not fail.
+pub fn minimize<'a>(
+    case: &Case,
+    subject: &'a mut impl Subject,
+    options: Options<'a>,
+) -> Result<Minimized, DoesNotFail> {
+    let mut reducer = Reducer::start(case, subject, options)?;
+    reducer.take_turns_apart();
+    reducer.keep_cone();
+    reducer.delete_chunks();
+    loop {
+        let accepted = reducer.accepted();
+        reducer.delete_groups();
+        reducer.delete_singles();
+        reducer.simplify_operations();
+        reducer.simplify_turns();
+        reducer.lower_sizes();
+        reducer.restore_order();
+        if reducer.accepted() == accepted {
+            reducer.delete_pairs();
+            reducer.lower_sizes_together();
+        }
+        if reducer.accepted() == accepted {
+            break;
+        }
+    }
+    let inversions = reducer.necessary_inversions();
+    Ok(reducer.finish(inversions))
+}
+
+impl std::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

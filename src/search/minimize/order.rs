@@ -1,0 +1,144 @@
+//! Order: back to the order in which an ordinary program would say it.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use super::reducer::Reducer;
+use crate::op::{Handle, Op};
+use crate::search::aim::Subject;
+use crate::search::case::Case;
+
+/// Two operations whose order matters: if the second came first, the failure would be gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inversion {
+    /// What comes first, although an ordinary program says it later.
+    pub first: Op,
+    /// What comes after it.
+    pub then: Op,
+}
+
+impl fmt::Display for Inversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` before `{}`", self.first, self.then)
+    }
+}
+
+impl<S: Subject> Reducer<'_, S> {
+    /// Moves operations towards program order while the failure stays; for turns, see
+    /// [`Reducer::simplify_turns`].
+    pub(super) fn restore_order(&mut self) {
+        self.begin("order");
+        if self.best.is_stepped() {
+            return;
+        }
+        let mut moved = true;
+        while moved && !self.is_stopped() {
+            moved = false;
+            for first in 0..self.best.ops.len() {
+                for then in first + 1..self.best.ops.len() {
+                    if is_inverted(&self.best, first, then) && self.put_right(first, then) {
+                        moved = true;
+                    }
+                    if then >= self.best.ops.len() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The inverted pairs that are left: none could be put right without losing the failure.
+    pub(super) fn necessary_inversions(&mut self) -> Vec<Inversion> {
+        self.begin("inversions");
+        let mut necessary = Vec::new();
+        if self.best.is_stepped() {
+            return necessary;
+        }
+        for first in 0..self.best.ops.len() {
+            for then in first + 1..self.best.ops.len() {
+                let best = &self.best;
+                if is_inverted(best, first, then) && !self.stays_when_exchanged(first, then) {
+                    let op = |index: usize| self.best.ops[index].1.clone();
+                    necessary.push(Inversion { first: op(first), then: op(then) });
+                }
+            }
+        }
+        necessary
+    }
+
+    fn put_right(&mut self, first: usize, then: usize) -> bool {
+        let inversions = inversions(&self.best);
+        exchanges(&self.best, first, then).into_iter().any(|candidate| {
+            candidate.ops.len() == self.best.ops.len()
+                && self::inversions(&candidate) < inversions
+                && self.offer(candidate)
+        })
+    }
+
+    fn stays_when_exchanged(&mut self, first: usize, then: usize) -> bool {
+        exchanges(&self.best, first, then).iter().any(|candidate| self.fails(candidate))
+    }
+}
+
+/// The ways to bring the second before the first: it moves up, or the first moves down.
+fn exchanges(case: &Case, first: usize, then: usize) -> [Case; 2] {
+    let (mut up, mut down) = (case.clone(), case.clone());
+    up.ops[first..=then].rotate_right(1);
+    down.ops[first..=then].rotate_left(1);
+    [up, down]
+}
+
+fn inversions(case: &Case) -> usize {
+    let pairs = (0..case.ops.len()).flat_map(|then| (0..then).map(move |first| (first, then)));
+    pairs.filter(|&(first, then)| is_inverted(case, first, then)).count()
+}
+
+fn is_inverted(case: &Case, first: usize, then: usize) -> bool {
+    let rank = |index: usize| program_rank(&case.ops[index].1);
+    matches!((rank(first), rank(then)), (Some(first), Some(then)) if first > then)
+}
+
+/// Where an ordinary program has the operation: meshes are opened, things made, then used, then
+/// let go, the newest first, then the meshes closed. None for what has no place of its own.
+fn program_rank(op: &Op) -> Option<(u8, Reverse<u32>, u8)> {
+    let newest_first = |stage, number, step| Some((stage, Reverse(number), step));
+    match op {
+        Op::Open { .. } => newest_first(0, 0, 0),
+        Op::Submesh { .. } => newest_first(1, 0, 0),
+        Op::Alloc { .. }
+        | Op::Alias { .. }
+        | Op::View { .. }
+        | Op::Share { .. }
+        | Op::Program { .. }
+        | Op::ShareProgram { .. }
+        | Op::Assign { .. }
+        | Op::Enqueue { .. }
+        | Op::Run(_)
+        | Op::Use(_) => newest_first(2, 0, 0),
+        Op::Drop(Handle::Program(program)) => newest_first(3, program.0, 0),
+        Op::Deallocate(buffer) | Op::Mark(buffer) | Op::Release { buffer, .. } => {
+            newest_first(4, buffer.0, 0)
+        }
+        Op::Cycle(buffer) => newest_first(4, buffer.0, 1),
+        Op::Drop(Handle::Buffer(buffer)) => newest_first(4, buffer.0, 2),
+        Op::Gc => newest_first(5, 0, 0),
+        Op::ClearCache(_) | Op::DisableCache(_) => newest_first(6, 0, 0),
+        Op::Close(mesh) => newest_first(7, mesh.0, 0),
+        Op::Drop(Handle::Mesh(mesh)) => newest_first(7, mesh.0, 1),
+        Op::Exit => newest_first(8, 0, 0),
+        Op::EnableCache(_)
+        | Op::DeallocateAll(_)
+        | Op::ClearAllocator(_)
+        | Op::Capture(_)
+        | Op::Tracking(_)
+        | Op::ServerRestart
+        | Op::Lose(_)
+        | Op::Stall
+        | Op::Reconnect
+        | Op::Deliver(_)
+        | Op::Process(_)
+        | Op::Kill(_)
+        | Op::Reap
+        | Op::Checkpoint => None,
+    }
+}

@@ -1,0 +1,265 @@
+//! Simpler operations of the same kind, machines and names.
+
+use std::collections::BTreeMap;
+
+use super::reducer::Reducer;
+use crate::allocator::Machine;
+use crate::op::{
+    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages, Piece,
+    Place, ProgramHandle, RunSpec,
+};
+use crate::scenario::SetupLine;
+use crate::search::aim::Subject;
+use crate::search::case::Case;
+use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
+
+/// The smallest page: what every allocator of the machines rounds up to.
+pub(super) const PAGE: Bytes = Bytes(32);
+
+impl<S: Subject> Reducer<'_, S> {
+    /// Replaces operations by simpler ones of their kind, the machine by a smaller one, and names by
+    /// the first ones.
+    pub(super) fn simplify_operations(&mut self) {
+        self.begin("machine");
+        self.shrink_machine();
+        self.begin("values");
+        for op in 0..self.best.ops.len() {
+            let mut options = simpler(&self.best.ops[op].1).into_iter();
+            while let Some(option) = options.next() {
+                let mut candidate = self.best.clone();
+                candidate.ops[op].1 = option;
+                if self.offer(candidate) {
+                    if op >= self.best.ops.len() {
+                        return;
+                    }
+                    options = simpler(&self.best.ops[op].1).into_iter();
+                }
+            }
+        }
+        self.begin("ids");
+        let candidate = renumbered(&self.best);
+        if candidate != self.best {
+            self.offer(candidate);
+        }
+    }
+
+    /// Tries the smallest machine first, every mesh on all of its chips or on one.
+    fn shrink_machine(&mut self) {
+        for machine in [Machine::N150, Machine::N300] {
+            let chips = machine.mesh_shapes()[0];
+            let mut candidate = self.best.clone();
+            candidate.setup.retain(|line| !matches!(line, SetupLine::Machine(_)));
+            candidate.setup.insert(0, SetupLine::Machine(machine));
+            for (_, op) in &mut candidate.ops {
+                if let Op::Open { shape, at, .. } = op {
+                    *shape = smaller(*shape, chips);
+                    *at = (0, 0);
+                }
+            }
+            if candidate == self.best || self.offer(candidate) {
+                return;
+            }
+        }
+    }
+}
+
+fn smaller(shape: MeshShape, most: MeshShape) -> MeshShape {
+    MeshShape { rows: shape.rows.min(most.rows), columns: shape.columns.min(most.columns) }
+}
+
+/// The case with every name replaced by the first unused one of its kind, by first use.
+fn renumbered(case: &Case) -> Case {
+    let mut given: BTreeMap<Name, Name> = BTreeMap::new();
+    let mut next = [0_u32; 5];
+    let mut candidate = case.clone();
+    for (_, op) in &mut candidate.ops {
+        op.rename(|name| {
+            *given.entry(name).or_insert_with(|| {
+                let (kind, make): (usize, fn(u32) -> Name) = match name {
+                    Name::Buffer(_) => (0, |n| Name::Buffer(BufferHandle(n))),
+                    Name::Mesh(_) => (1, |n| Name::Mesh(MeshHandle(n))),
+                    Name::Program(_) => (2, |n| Name::Program(ProgramHandle(n))),
+                    Name::Key(_) => (3, |n| Name::Key(CacheKey(n))),
+                    // The program starts in process 0 without an operation that says so.
+                    Name::Process(_) => return name,
+                };
+                next[kind] += 1;
+                make(next[kind] - 1)
+            })
+        });
+    }
+    candidate
+}
+
+/// Simpler operations of the same kind, the simplest first.
+#[allow(clippy::too_many_lines, reason = "one arm for each operation")]
+fn simpler(op: &Op) -> Vec<Op> {
+    match op {
+        Op::Open { mesh, shape, at } => smaller_shapes(*shape, *at)
+            .map(|(shape, at)| Op::Open { mesh: *mesh, shape, at })
+            .collect(),
+        Op::Submesh { mesh, parent, shape, at } => smaller_shapes(*shape, *at)
+            .map(|(shape, at)| Op::Submesh { mesh: *mesh, parent: *parent, shape, at })
+            .collect(),
+        Op::Alloc { buffer, place, spec } => {
+            let alloc = |place, spec| Op::Alloc { buffer: *buffer, place, spec };
+            let mut options: Vec<Op> = plainer(*spec).map(|spec| alloc(*place, spec)).collect();
+            if let Place::Device(DeviceId(1..)) = place {
+                options.insert(0, alloc(Place::Device(DeviceId(0)), *spec));
+            }
+            options
+        }
+        Op::View { buffer, of, pages: Some(_) } => {
+            vec![Op::View { buffer: *buffer, of: *of, pages: None }]
+        }
+        Op::Release { buffer, piece: Piece::Local(DeviceId(1..)) } => {
+            vec![Op::Release { buffer: *buffer, piece: Piece::Local(DeviceId(0)) }]
+        }
+        Op::Program { program, mesh, circular_buffers } => fewer(circular_buffers)
+            .map(|circular_buffers| Op::Program {
+                program: *program,
+                mesh: *mesh,
+                circular_buffers,
+            })
+            .collect(),
+        Op::Enqueue { program, reads } => {
+            without_one(reads).map(|reads| Op::Enqueue { program: *program, reads }).collect()
+        }
+        Op::Run(spec) => simpler_runs(spec),
+        Op::Lose(count @ 2..) => vec![Op::Lose(1), Op::Lose(count / 2), Op::Lose(count - 1)],
+        Op::Kill(_)
+        | Op::Process(_)
+        | Op::Close(_)
+        | Op::Alias { .. }
+        | Op::View { .. }
+        | Op::Share { .. }
+        | Op::Deallocate(_)
+        | Op::Mark(_)
+        | Op::Drop(_)
+        | Op::Cycle(_)
+        | Op::Gc
+        | Op::Release { .. }
+        | Op::Use(_)
+        | Op::ShareProgram { .. }
+        | Op::Assign { .. }
+        | Op::ClearCache(_)
+        | Op::DisableCache(_)
+        | Op::EnableCache(_)
+        | Op::DeallocateAll(_)
+        | Op::ClearAllocator(_)
+        | Op::Capture(_)
+        | Op::Tracking(_)
+        | Op::ServerRestart
+        | Op::Lose(_)
+        | Op::Stall
+        | Op::Reconnect
+        | Op::Deliver(_)
+        | Op::Reap
+        | Op::Checkpoint
+        | Op::Exit => Vec::new(),
+    }
+}
+
+/// Shapes of fewer chips, the fewest first, and the same shape in the first corner.
+fn smaller_shapes(shape: MeshShape, at: (u8, u8)) -> impl Iterator<Item = (MeshShape, (u8, u8))> {
+    let mut shapes = Vec::new();
+    for rows in 1..=shape.rows {
+        for columns in 1..=shape.columns {
+            shapes.push(MeshShape { rows, columns });
+        }
+    }
+    shapes.sort_by_key(|shape| (shape.chip_count(), shape.rows));
+    let placed = shapes.into_iter().flat_map(move |shape| [(shape, (0, 0)), (shape, at)]);
+    placed.take_while(move |&option| option != (shape, at))
+}
+
+/// Specs with less said in them; sizes are another pass's.
+fn plainer(spec: BufferSpec) -> impl Iterator<Item = BufferSpec> {
+    let plain = BufferSpec {
+        buffer_type: BufferType::Dram,
+        pages: Pages { count: 1, size: PAGE },
+        top_down: None,
+        shards: None,
+    };
+    let options = [
+        plain,
+        BufferSpec { pages: spec.pages, ..plain },
+        BufferSpec { buffer_type: BufferType::L1, pages: spec.pages, ..plain },
+        BufferSpec { top_down: None, ..spec },
+        BufferSpec { shards: None, ..spec },
+        BufferSpec { shards: spec.shards.map(|_| 1), ..spec },
+    ];
+    options.into_iter().filter(move |&option| option != spec && is_plainer(option, spec))
+}
+
+/// Whether less is said; sizes do not count.
+fn is_plainer(option: BufferSpec, spec: BufferSpec) -> bool {
+    let weight = |spec: BufferSpec| {
+        let memory = match spec.buffer_type {
+            BufferType::Dram => 0,
+            BufferType::L1 => 1,
+            BufferType::L1Small => 2,
+            BufferType::Trace => 3,
+        };
+        let shards = spec.shards.map_or(0, |shards| 1 + u64::from(shards));
+        (memory, shards, spec.top_down.is_some(), spec.pages.total().0)
+    };
+    weight(option) < weight(spec)
+}
+
+/// One group of circular buffers less, or one simpler.
+fn fewer(groups: &[CircularBufferSpec]) -> impl Iterator<Item = Vec<CircularBufferSpec>> {
+    let simplest = CircularBufferSpec { count: 1, size: PAGE, cores: None };
+    let mut options: Vec<Vec<CircularBufferSpec>> = without_one(groups).collect();
+    for (index, group) in groups.iter().enumerate() {
+        let simpler = [
+            simplest,
+            CircularBufferSpec { size: group.size, ..simplest },
+            CircularBufferSpec { cores: None, ..*group },
+        ];
+        let says_more = |option: &CircularBufferSpec| {
+            (option.cores.is_some(), option.count, option.size)
+                < (group.cores.is_some(), group.count, group.size)
+        };
+        options.extend(simpler.into_iter().filter(says_more).map(|simpler| {
+            let mut other = groups.to_vec();
+            other[index] = simpler;
+            other
+        }));
+    }
+    options.into_iter()
+}
+
+fn without_one<T: Clone>(items: &[T]) -> impl Iterator<Item = Vec<T>> {
+    (0..items.len()).rev().map(|left_out| {
+        let stay = items.iter().enumerate().filter(move |&(index, _)| index != left_out);
+        stay.map(|(_, item)| item.clone()).collect()
+    })
+}
+
+fn simpler_runs(spec: &RunSpec) -> Vec<Op> {
+    let mut options = Vec::new();
+    let mut offer = |change: &dyn Fn(&mut RunSpec)| {
+        let mut other = spec.clone();
+        change(&mut other);
+        if other != *spec {
+            options.push(Op::Run(Box::new(other)));
+        }
+    };
+    offer(&|spec| spec.kernel = None);
+    offer(&|spec| spec.output = None);
+    offer(&|spec| spec.stale = false);
+    offer(&|spec| spec.kernel = spec.kernel.map(|_| Pages { count: 1, size: PAGE }));
+    for fewer in fewer(&spec.circular_buffers) {
+        offer(&|spec| spec.circular_buffers.clone_from(&fewer));
+    }
+    for reads in without_one(&spec.reads) {
+        offer(&|spec| spec.reads.clone_from(&reads));
+    }
+    if let Some((_, output)) = spec.output {
+        for plain in plainer(output) {
+            offer(&|spec| spec.output = spec.output.map(|(name, _)| (name, plain)));
+        }
+    }
+    options
+}
