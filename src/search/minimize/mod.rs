@@ -4,8 +4,8 @@
 //! its [`Subject`], never a text. The passes run to a fixpoint and can be interrupted at any time:
 //! what has been reached so far is always a case that fails.
 //!
-//! What comes out is 2-minimal by deletion (no operation and no pair of operations can be left out),
-//! its sizes are at their minimum, and its order is locally minimal under single moves.
+//! What comes out is 2-minimal by deletion (no operation and no pair of operations can be left
+//! out), its sizes are at their minimum, and its order is locally minimal under single moves.
 
 mod cone;
 mod delete;
@@ -60,7 +60,7 @@ pub struct DoesNotFail;
 /// use freeorder::search::{aim::{Aim, Failure, Model}, case::Case};
 /// use freeorder::search::minimize::{Options, minimize};
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nalloc b1 on m0 l1 9x2048\n\
-///             share b2 of b1\nview b3 of b1\ndeallocate b0\ndrop b3\nexit\n";
+///             share b2 of b1\nview b3 of b1\ndeallocate b0\ndeallocate b1\nexit\n";
 /// let failure = Failure::Oracle(OracleName::UnknownFree);
 /// let aim = Aim { fixes: Preset::Before.fixes(), server: ServerKind::K2, failure };
 /// let case = Case::of(&text.parse::<Scenario>()?);
