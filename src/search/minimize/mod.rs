@@ -62,7 +62,7 @@ pub struct DoesNotFail;
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nalloc b1 on m0 l1 9x2048\n\
 ///             share b2 of b1\nview b3 of b1\ndeallocate b0\ndeallocate b1\nexit\n";
 /// let failure = Failure::Oracle(OracleName::UnknownFree);
-/// let aim = Aim { fixes: Preset::Before.fixes(), server: ServerKind::K2, failure };
+/// let aim = Aim { fixes: Preset::Before.fixes(), server: ServerKind::K1, failure };
 /// let case = Case::of(&text.parse::<Scenario>()?);
 /// let minimized = minimize(&case, &mut Model::new(aim), Options::default())?;
 /// assert!(minimized.complete && minimized.case.ops.len() <= 4);

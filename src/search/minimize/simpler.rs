@@ -17,8 +17,8 @@ use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 pub(super) const PAGE: Bytes = Bytes(32);
 
 impl<S: Subject> Reducer<'_, S> {
-    /// Replaces operations by simpler ones of their kind, the machine by a smaller one, and names by
-    /// the first ones.
+    /// Replaces operations by simpler ones of their kind, the machine by a smaller one, and names
+    /// by the first ones.
     pub(super) fn simplify_operations(&mut self) {
         self.begin("machine");
         self.shrink_machine();

@@ -55,8 +55,8 @@ impl<S: Subject> Reducer<'_, S> {
         options
     }
 
-    /// Tries all combinations of page counts whose sum is lower, the lowest sum first: where one size
-    /// can only go down when another goes up, no single step finds it.
+    /// Tries all combinations of page counts whose sum is lower, the lowest sum first: where one
+    /// size can only go down when another goes up, no single step finds it.
     pub(super) fn lower_sizes_together(&mut self) {
         self.begin("sizes together");
         let current = sizes(&self.best);
