@@ -2,6 +2,7 @@
 
 pub mod aim;
 pub mod case;
+pub mod enumerate;
 pub mod matrix;
 pub mod minimize;
 pub mod replay;

@@ -1,0 +1,280 @@
+//! Every sequence of operations over an alphabet, up to a length: the proof that nothing shorter
+//! fails.
+//!
+//! The search goes depth first with undo, and looks at a state once for each number of operations
+//! that may still follow. What it counts are sequences: those that begin in a state it has been in
+//! are counted without being run again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::aim::Aim;
+use super::case::Case;
+use crate::journal::{Tracking, mix};
+use crate::op::{BufferHandle, CacheKey, Handle, MeshHandle, Name, Op, ProgramHandle, ThreadId};
+use crate::scenario::Simulation;
+
+/// Where a search gives up.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// States that are looked at.
+    pub states_max: u64,
+    /// When it stops; none means never.
+    pub deadline: Option<Instant>,
+}
+
+impl Default for Limits {
+    /// Two million states.
+    fn default() -> Self {
+        Self { states_max: 2_000_000, deadline: None }
+    }
+}
+
+/// What a search over an alphabet came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enumeration {
+    /// A shortest sequence that fails, if there is one.
+    pub found: Option<Case>,
+    /// The longest length of which all sequences were looked at.
+    pub length: usize,
+    /// How many sequences that are.
+    pub sequences: u64,
+    /// How many states they lead to.
+    pub states: u64,
+    /// Whether a limit was reached before the length that was asked for.
+    pub limited: bool,
+}
+
+/// The operations of some kinds on as many names of each kind as the case has.
+///
+/// Every operation of the case comes with all other names in its places, and what lets a buffer or
+/// a mesh go comes for each of them.
+///
+/// ```
+/// use freeorder::{scenario::Scenario, search::{case::Case, enumerate::alphabet}};
+/// let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\nview b1 of b0\n";
+/// let letters = alphabet(&Case::of(&text.parse::<Scenario>()?));
+/// assert!(letters.iter().any(|op| op.to_string() == "view b0 of b1"));
+/// assert!(letters.iter().any(|op| op.to_string() == "drop m0"));
+/// # Ok::<(), freeorder::scenario::ScenarioError>(())
+/// ```
+#[must_use]
+pub fn alphabet(case: &Case) -> Vec<Op> {
+    let names: BTreeSet<Name> = case.ops.iter().flat_map(|(_, op)| op.names()).collect();
+    let mut letters: BTreeSet<Op> = BTreeSet::new();
+    for (_, op) in &case.ops {
+        let slots = op.names();
+        let mut chosen = Vec::with_capacity(slots.len());
+        fill(op, &slots, &names, &mut chosen, &mut letters);
+    }
+    for &name in &names {
+        match name {
+            Name::Buffer(buffer) => {
+                letters.extend([Op::Deallocate(buffer), Op::Drop(Handle::Buffer(buffer))]);
+            }
+            Name::Mesh(mesh) => {
+                letters.extend([Op::Close(mesh), Op::Drop(Handle::Mesh(mesh))]);
+            }
+            Name::Program(program) => {
+                letters.insert(Op::Drop(Handle::Program(program)));
+            }
+            Name::Process(_) | Name::Key(_) => {}
+        }
+    }
+    letters.into_iter().collect()
+}
+
+/// Puts every choice of names of the right kinds into the slots of an operation.
+fn fill(
+    op: &Op,
+    slots: &[Name],
+    names: &BTreeSet<Name>,
+    chosen: &mut Vec<Name>,
+    letters: &mut BTreeSet<Op>,
+) {
+    let Some(slot) = slots.get(chosen.len()) else {
+        let mut letter = op.clone();
+        let mut next = chosen.iter();
+        letter.rename(|name| next.next().copied().unwrap_or(name));
+        letters.insert(letter);
+        return;
+    };
+    let kind = std::mem::discriminant(slot);
+    for &name in names.iter().filter(|&name| std::mem::discriminant(name) == kind) {
+        chosen.push(name);
+        fill(op, slots, names, chosen, letters);
+        chosen.pop();
+    }
+}
+
+/// Looks at every sequence of up to `length_max` letters, the shorter ones first, for one that
+/// fails as the aim says. Names are used in order of their numbers: sequences that differ in names
+/// alone are counted once.
+#[must_use]
+pub fn enumerate(
+    start: &Case,
+    letters: &[Op],
+    aim: Aim,
+    length_max: usize,
+    limits: Limits,
+) -> Enumeration {
+    let mut walk = Walk::new(start, letters, aim, limits);
+    let mut done = Enumeration { found: None, length: 0, sequences: 0, states: 0, limited: false };
+    for length in 1..=length_max {
+        walk.seen.clear();
+        let sequences = walk.below(length, Names::default());
+        done.states = done.states.max(walk.seen.len() as u64);
+        if let Some(path) = walk.found.take() {
+            let ops = path.into_iter().map(|letter| (ThreadId(0), letters[letter].clone()));
+            done.found = Some(Case { ops: ops.collect(), ..start.clone() });
+            return done;
+        }
+        if walk.limited {
+            done.limited = true;
+            return done;
+        }
+        done.length = length;
+        done.sequences = sequences;
+    }
+    done
+}
+
+/// How many names of each kind have been used: the next new one is the one with that number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Names([u32; 4]);
+
+impl Names {
+    /// The names in use after a letter, or none if it uses one before its turn.
+    fn after(mut self, letter: &Op) -> Option<Self> {
+        for name in letter.names() {
+            let (kind, number) = match name {
+                Name::Buffer(BufferHandle(number)) => (0, number),
+                Name::Mesh(MeshHandle(number)) => (1, number),
+                Name::Program(ProgramHandle(number)) => (2, number),
+                Name::Key(CacheKey(number)) => (3, number),
+                Name::Process(_) => continue,
+            };
+            if number > self.0[kind] {
+                return None;
+            }
+            self.0[kind] = self.0[kind].max(number + 1);
+        }
+        Some(self)
+    }
+}
+
+struct Walk<'a> {
+    letters: &'a [Op],
+    aim: Aim,
+    limits: Limits,
+    /// The world that must fail, and the one that must not.
+    simulation: Simulation,
+    other: Option<Simulation>,
+    path: Vec<usize>,
+    /// For a state, with what has been used and said, and a number of operations that may follow:
+    /// how many sequences those make.
+    seen: BTreeMap<(u64, usize), u64>,
+    found: Option<Vec<usize>>,
+    limited: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(start: &Case, letters: &'a [Op], aim: Aim, limits: Limits) -> Self {
+        let setup = Arc::new(start.start());
+        let simulate =
+            |fixes| Simulation::new(Arc::clone(&setup), fixes, aim.server, Tracking::FULL, 0);
+        Self {
+            letters,
+            aim,
+            limits,
+            simulation: simulate(aim.fixes),
+            other: aim.failure.without().map(simulate),
+            path: Vec::new(),
+            seen: BTreeMap::new(),
+            found: None,
+            limited: false,
+        }
+    }
+
+    /// The number of sequences of up to `length` letters from here, those left out in which a
+    /// letter changes nothing.
+    fn below(&mut self, length: usize, names: Names) -> u64 {
+        if self.found.is_some() || self.is_limited() {
+            return 0;
+        }
+        let here = self.key(names);
+        if let Some(&sequences) = self.seen.get(&(here, length)) {
+            return sequences;
+        }
+        if length == 0 {
+            if self.fails() {
+                self.found = Some(self.path.clone());
+            }
+            self.seen.insert((here, 0), 0);
+            return 0;
+        }
+        let mut sequences = 0_u64;
+        for letter in 0..self.letters.len() {
+            let Some(names) = names.after(&self.letters[letter]) else { continue };
+            self.path.push(letter);
+            self.apply(letter);
+            // The last letter may fail without changing anything: a read does.
+            if length == 1 || self.key(names) != here {
+                sequences = sequences.saturating_add(1 + self.below(length - 1, names));
+            }
+            self.undo();
+            self.path.pop();
+            if self.found.is_some() || self.limited {
+                return sequences;
+            }
+        }
+        self.seen.insert((here, length), sequences);
+        sequences
+    }
+
+    /// Whether the sequence that was just executed fails, its end included.
+    fn fails(&mut self) -> bool {
+        self.simulation.finish(&mut ());
+        let failure = self.aim.failure;
+        let mut fails = failure.is_among(self.simulation.oracles().findings().classes());
+        self.simulation.undo();
+        if let Some(other) = self.other.as_mut().filter(|_| fails) {
+            other.finish(&mut ());
+            fails = !failure.is_among(other.oracles().findings().classes());
+            other.undo();
+        }
+        fails
+    }
+
+    fn apply(&mut self, letter: usize) {
+        self.simulation.apply(&self.letters[letter], &mut ());
+        if let Some(other) = &mut self.other {
+            other.apply(&self.letters[letter], &mut ());
+        }
+    }
+
+    fn undo(&mut self) {
+        self.simulation.undo();
+        if let Some(other) = &mut self.other {
+            other.undo();
+        }
+    }
+
+    /// A hash of the state, of the names used, and of whether the failure has been seen.
+    fn key(&self, names: Names) -> u64 {
+        let failure = self.aim.failure;
+        let of = |simulation: &Simulation| {
+            let said = failure.is_among(simulation.oracles().findings().classes());
+            mix(simulation.hash(), u64::from(said))
+        };
+        let states = mix(of(&self.simulation), self.other.as_ref().map_or(0, of));
+        names.0.iter().fold(states, |hash, &used| mix(hash, u64::from(used)))
+    }
+
+    fn is_limited(&mut self) -> bool {
+        let late = self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        self.limited |= late || self.seen.len() as u64 >= self.limits.states_max;
+        self.limited
+    }
+}
