@@ -2,9 +2,10 @@
 
 mod bench;
 mod conform;
-
+mod duration;
 mod list;
 mod matrix;
+mod minimize;
 mod output;
 mod run;
 mod schema;
@@ -36,6 +37,8 @@ enum Verb {
     Matrix(matrix::Args),
     /// Runs a scenario, or the scenarios of seeds, and reports what the oracles found.
     Run(run::Args),
+    /// Reduces a failing scenario to the fewest lines that fail the same way.
+    Minimize(minimize::Args),
     /// Replays what the real allocator or runtime did, and compares every answer.
     Conform(conform::Args),
     /// Measures the allocator or the whole model.
@@ -80,8 +83,8 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Matrix(args) => matrix::main(&args),
         Verb::Run(args) => run::main(&args),
+        Verb::Minimize(args) => minimize::main(&args),
         Verb::Conform(args) => conform::main(&args),
-
         Verb::Bench(args) => bench::main(&args),
         Verb::List(args) => list::main(&args),
         Verb::Schema(args) => schema::main(&args),

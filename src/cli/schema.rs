@@ -5,6 +5,7 @@ use schemars::schema_for;
 
 use super::bench::BenchTable;
 use super::conform::ConformTable;
+use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
 use super::run::RunTable;
 use crate::search::matrix::Matrix;
@@ -16,6 +17,8 @@ enum What {
     Matrix,
     /// `freeorder run --format json`
     Run,
+    /// `freeorder minimize --format json`
+    Minimize,
     /// `freeorder conform --format json`
     Conform,
     /// `freeorder bench --format json`
@@ -33,6 +36,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let schema = match args.what {
         What::Matrix => schema_for!(Matrix),
         What::Run => schema_for!(RunTable),
+        What::Minimize => schema_for!(MinimizeReport),
         What::Conform => schema_for!(ConformTable),
         What::Bench => schema_for!(BenchTable),
     };

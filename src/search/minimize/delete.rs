@@ -10,7 +10,7 @@ use crate::search::aim::Subject;
 /// Pairs are tried on cases of up to so many operations: their number grows with its square.
 const PAIRED_OPERATIONS_MAX: usize = 64;
 
-impl<S: Subject> Reducer<'_, S> {
+impl<S: Subject> Reducer<'_, '_, S> {
     /// ddmin by complements: leaves out ever smaller chunks, the last ones first.
     pub(super) fn delete_chunks(&mut self) {
         self.begin("ddmin");

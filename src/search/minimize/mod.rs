@@ -9,13 +9,17 @@
 
 mod cone;
 mod delete;
+mod fixes;
 mod order;
+mod proof;
 mod reducer;
 mod simpler;
 mod sizes;
 mod turns;
 
+pub use fixes::needed_fixes;
 pub use order::Inversion;
+pub use proof::{Proof, minimize_and_prove};
 pub use reducer::Attempt;
 
 use std::time::Instant;
@@ -64,17 +68,17 @@ pub struct DoesNotFail;
 /// let failure = Failure::Oracle(OracleName::UnknownFree);
 /// let aim = Aim { fixes: Preset::Before.fixes(), server: ServerKind::K1, failure };
 /// let case = Case::of(&text.parse::<Scenario>()?);
-/// let minimized = minimize(&case, &mut Model::new(aim), Options::default())?;
+/// let minimized = minimize(&case, &mut Model::new(aim), &mut Options::default())?;
 /// assert!(minimized.complete && minimized.case.ops.len() <= 4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 /// If the case does not fail.
-pub fn minimize<'a>(
+pub fn minimize(
     case: &Case,
-    subject: &'a mut impl Subject,
-    options: Options<'a>,
+    subject: &mut impl Subject,
+    options: &mut Options<'_>,
 ) -> Result<Minimized, DoesNotFail> {
     let mut reducer = Reducer::start(case, subject, options)?;
     reducer.take_turns_apart();

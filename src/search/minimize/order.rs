@@ -23,7 +23,7 @@ impl fmt::Display for Inversion {
     }
 }
 
-impl<S: Subject> Reducer<'_, S> {
+impl<S: Subject> Reducer<'_, '_, S> {
     /// Moves operations towards program order while the failure stays; for turns, see
     /// [`Reducer::simplify_turns`].
     pub(super) fn restore_order(&mut self) {

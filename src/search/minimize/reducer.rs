@@ -26,22 +26,22 @@ pub struct Attempt<'a> {
     pub case: &'a Case,
 }
 
-pub(super) struct Reducer<'a, S> {
+pub(super) struct Reducer<'a, 'o, S> {
     pub(super) subject: &'a mut S,
     pub(super) best: Case,
     verdicts: BTreeMap<u64, bool>,
-    options: Options<'a>,
+    options: &'a mut Options<'o>,
     pass: &'static str,
     replays: u64,
     accepted: u64,
     stopped: bool,
 }
 
-impl<'a, S: Subject> Reducer<'a, S> {
+impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
     pub(super) fn start(
         case: &Case,
         subject: &'a mut S,
-        options: Options<'a>,
+        options: &'a mut Options<'o>,
     ) -> Result<Self, DoesNotFail> {
         let steps = subject.fails(case).ok_or(DoesNotFail)?;
         let mut reducer = Self {

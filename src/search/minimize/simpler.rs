@@ -16,7 +16,7 @@ use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 /// The smallest page: what every allocator of the machines rounds up to.
 pub(super) const PAGE: Bytes = Bytes(32);
 
-impl<S: Subject> Reducer<'_, S> {
+impl<S: Subject> Reducer<'_, '_, S> {
     /// Replaces operations by simpler ones of their kind, the machine by a smaller one, and names
     /// by the first ones.
     pub(super) fn simplify_operations(&mut self) {
@@ -89,6 +89,15 @@ fn renumbered(case: &Case) -> Case {
         });
     }
     candidate
+}
+
+/// The operation with as little said in it as its kind allows.
+pub(super) fn plainest(op: &Op) -> Op {
+    let mut plain = op.clone();
+    while let Some(simpler) = simpler(&plain).into_iter().next() {
+        plain = simpler;
+    }
+    plain
 }
 
 /// Simpler operations of the same kind, the simplest first.

@@ -11,7 +11,7 @@ use crate::search::case::Case;
 /// How many combinations of sizes are tried before the ones that were reached are good enough.
 const COMBINATIONS_MAX: u64 = 4096;
 
-impl<S: Subject> Reducer<'_, S> {
+impl<S: Subject> Reducer<'_, '_, S> {
     /// Lowers all sizes that are equal together, then each alone, as far as it goes.
     pub(super) fn lower_sizes(&mut self) {
         self.begin("sizes");

@@ -6,7 +6,7 @@ use crate::search::aim::Subject;
 use crate::search::case::Case;
 use crate::world::Action;
 
-impl<S: Subject> Reducer<'_, S> {
+impl<S: Subject> Reducer<'_, '_, S> {
     /// Writes the picks as turns, which keep their meaning when others are deleted, and tries to do
     /// without turns at all.
     pub(super) fn take_turns_apart(&mut self) {

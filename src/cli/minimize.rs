@@ -1,0 +1,220 @@
+//! `freeorder minimize`: a failing scenario in as few lines as fail the same way.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::output::{self, Failure, Outcome};
+use super::{Format, duration};
+use crate::fix::FixSet;
+use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
+use crate::search::aim::{self, Aim, Model};
+use crate::search::case::Case;
+use crate::search::enumerate::Limits;
+use crate::search::minimize::{
+    Attempt, Minimized, Options, Proof, minimize_and_prove, needed_fixes,
+};
+use crate::search::replay::Replayer;
+use crate::server::ServerKind;
+use crate::violation::{OracleName, ViolationClass};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A scenario that fails
+    file: PathBuf,
+    /// A preset or baseline, then +switch or -switch
+    #[arg(long, value_name = "FIXES", default_value = "final")]
+    fixes: FixSet,
+    /// The allocation server
+    #[arg(long, value_name = "SERVER", default_value = "k2")]
+    server: ServerKind,
+    /// Keep the first violation of this oracle; without it, the first of all
+    #[arg(long, value_name = "ORACLE", value_parser = parse_oracle)]
+    oracle: Option<OracleName>,
+    /// Stop after this time with what there is, e.g. 10s
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    time: Option<Duration>,
+    /// Write the result to this file
+    #[arg(long, short, value_name = "OUT")]
+    out: Option<PathBuf>,
+    /// Say what is tried, on standard error
+    #[arg(long, short)]
+    verbose: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The result of `minimize`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MinimizeReport {
+    /// The version of this form.
+    pub version: u32,
+    /// The fixes.
+    pub fixes: String,
+    /// The server.
+    pub server: String,
+    /// What makes the failure the same: its kind.
+    pub kind: String,
+    /// Who let go; null if nobody did.
+    pub role: Option<String>,
+    /// How the two buffers of the failure are related.
+    pub relation: String,
+    /// Operations of the scenario that came in.
+    pub operations_before: usize,
+    /// Operations of the result.
+    pub operations: usize,
+    /// The result, as a scenario.
+    pub scenario: String,
+    /// The pairs of operations whose order matters.
+    pub necessary_inversions: Vec<String>,
+    /// The fewest of the fixes under which it still fails.
+    pub fixes_needed: String,
+    /// How many candidates were run.
+    pub replays: u64,
+    /// Whether the passes came to their end.
+    pub complete: bool,
+    /// How many shorter sequences were enumerated, none of which fails; null if there is no proof.
+    pub sequences_tried: Option<u64>,
+}
+
+fn parse_oracle(text: &str) -> Result<OracleName, String> {
+    OracleName::from_name(text).ok_or_else(|| {
+        let hint = crate::suggest::hint(text, OracleName::ALL.into_iter().map(OracleName::name));
+        format!("unknown oracle `{text}`; {hint}")
+    })
+}
+
+pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    let scenario = output::read_scenario(&args.file)?;
+    output::now_running(&scenario.to_string());
+    let case = Case::of(&scenario);
+    let class = class(args, &case)?;
+    let failure = aim::Failure::Class(class);
+    let mut model = Model::new(Aim { fixes: args.fixes, server: args.server, failure });
+    let mut log = |attempt: &Attempt<'_>| {
+        let verdict = if attempt.kept { "fails" } else { "does not" };
+        output::say(&format!("{}: {} operations: {verdict}", attempt.pass, attempt.operations));
+    };
+    let deadline = args.time.map(|time| Instant::now() + time);
+    let mut options = Options { deadline, ..Options::default() };
+    if args.verbose {
+        options.log = Some(&mut log);
+    }
+    let limits = Limits { deadline, ..Limits::default() };
+    let (minimized, proof) = minimize_and_prove(&case, &mut model, &mut options, limits)
+        .map_err(|error| Failure::input(error.to_string()))?;
+    let needed = needed_fixes(&minimized.case, model.aim());
+    let told = Told { args, class, before: case.ops.len(), minimized, proof, needed };
+    let commented = told.scenario();
+    if let Some(path) = &args.out {
+        output::write_file(path, &commented.to_string())?;
+    }
+    match args.format {
+        Format::Json => output::print_json(&told.report())?,
+        Format::Text => output::print(&commented.to_string())?,
+    }
+    Ok(Outcome::Clean)
+}
+
+/// The class that is kept.
+fn class(args: &Args, case: &Case) -> Result<ViolationClass, Failure> {
+    let mut replayer = Replayer::new(args.fixes, args.server);
+    let classes = replayer.classes(case);
+    let mut wanted = classes.iter().filter(|class| match args.oracle {
+        Some(oracle) => class.oracle == oracle,
+        None => !class.oracle.is_note(),
+    });
+    wanted.next().copied().ok_or_else(|| {
+        let failing: BTreeSet<&str> = classes.iter().map(|class| class.oracle.name()).collect();
+        let under = format!("{} under {} and {}", args.file.display(), args.fixes, args.server);
+        Failure::input(match (args.oracle, failing.is_empty()) {
+            (_, true) => format!("{under} fails nothing; try other --fixes or another --server"),
+            (Some(oracle), false) => {
+                let others = failing.into_iter().collect::<Vec<_>>().join(", ");
+                format!("{under} does not fail {oracle}; it fails {others}")
+            }
+            (None, false) => format!("{under} has notes only, and a note is no failure"),
+        })
+    })
+}
+
+/// Everything there is to say about a result.
+struct Told<'a> {
+    args: &'a Args,
+    class: ViolationClass,
+    before: usize,
+    minimized: Minimized,
+    proof: Option<Proof>,
+    needed: FixSet,
+}
+
+impl Told<'_> {
+    /// The result as a scenario that says what it shows.
+    fn scenario(&self) -> Scenario {
+        let mut text = String::new();
+        let operations = self.minimized.case.ops.len();
+        let _ =
+            writeln!(text, " {} under {} and {}", self.class, self.args.fixes, self.args.server);
+        let _ = writeln!(text, " {operations} operations of {}; {}", self.before, self.guarantee());
+        for inversion in &self.minimized.inversions {
+            let _ = writeln!(text, " necessary order: {inversion}");
+        }
+        if self.needed != self.args.fixes {
+            let _ = writeln!(text, " fails the same way under {}", self.needed);
+        }
+        let comments = text
+            .lines()
+            .map(|line| Line { comment: Some(line.to_owned()), ..Line::new(Item::Blank) });
+        let mut scenario = self.minimized.case.scenario();
+        scenario.lines.splice(0..0, comments);
+        let (fixes, server) = (self.args.fixes, self.args.server);
+        let count = run(&scenario, fixes, server, 0, &mut ()).findings.count(self.class.oracle);
+        let measures = vec![(Measure::Oracle(self.class.oracle), count)];
+        let fixes_text = fixes.to_string();
+        let expectation = Expectation { fixes, fixes_text, server, measures };
+        scenario.lines.extend([Item::Blank, Item::Expect(expectation)].map(Line::new));
+        scenario
+    }
+
+    fn guarantee(&self) -> String {
+        match (&self.proof, self.minimized.complete) {
+            (Some(proof), _) => format!(
+                "no shorter sequence fails, of {} over {} different operations",
+                proof.sequences,
+                proof.letters.len()
+            ),
+            (None, true) => "no one or two of them can be left out".to_owned(),
+            (None, false) => "stopped before the end".to_owned(),
+        }
+    }
+
+    fn report(&self) -> MinimizeReport {
+        let case = &self.minimized.case;
+        MinimizeReport {
+            version: 1,
+            fixes: self.args.fixes.to_string(),
+            server: self.args.server.to_string(),
+            kind: self.class.oracle.to_string(),
+            role: self.class.role.map(|role| role.to_string()),
+            relation: self.class.relation.to_string(),
+            operations_before: self.before,
+            operations: case.ops.len(),
+            scenario: case.scenario().to_string(),
+            necessary_inversions: self
+                .minimized
+                .inversions
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            fixes_needed: self.needed.to_string(),
+            replays: self.minimized.replays,
+            complete: self.minimized.complete,
+            sequences_tried: self.proof.as_ref().map(|proof| proof.sequences),
+        }
+    }
+}

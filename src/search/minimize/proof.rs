@@ -1,0 +1,145 @@
+//! The proof that nothing shorter fails.
+
+use std::collections::BTreeSet;
+
+use super::simpler::{PAGE, plainest};
+use super::{DoesNotFail, Minimized, Options, minimize};
+use crate::op::{BufferHandle, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, ProgramHandle};
+use crate::search::aim::{Aim, Model};
+use crate::search::case::Case;
+use crate::search::enumerate::{Enumeration, Limits, alphabet, enumerate};
+
+/// Results of more operations than these are not proven: the number of sequences grows with the
+/// power of their length.
+const PROVEN_OPERATIONS_MAX: usize = 7;
+
+/// No shorter sequence over an alphabet fails the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The operations that the sequences were made of.
+    pub letters: Vec<Op>,
+    /// How many sequences there are that are shorter than the case.
+    pub sequences: u64,
+    /// How many states they lead to.
+    pub states: u64,
+}
+
+/// Reduces a failing case, and enumerates every shorter sequence; one that fails is reduced in its
+/// turn.
+///
+/// The alphabet has every kind of operation of the case that came in, in its plainest form, on the
+/// names that the result needs; if those are too many for the limits, the operations of the result.
+/// There is no proof of a result of more than seven operations, of one in which threads take turns,
+/// or past a limit.
+///
+/// ```
+/// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind, violation::OracleName};
+/// use freeorder::search::{aim::{Aim, Failure, Model}, case::Case, enumerate::Limits};
+/// use freeorder::search::minimize::{Options, minimize_and_prove};
+/// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nview b1 of b0\nexit\n";
+/// let failure = Failure::Oracle(OracleName::TrackerTruth);
+/// let aim = Aim { fixes: Preset::Final.fixes(), server: ServerKind::K2, failure };
+/// let case = Case::of(&text.parse::<Scenario>()?);
+/// let (mut options, limits) = (Options::default(), Limits::default());
+/// let (minimized, proof) = minimize_and_prove(&case, &mut Model::new(aim), &mut options, limits)?;
+/// assert_eq!(minimized.case.ops.len(), 3);
+/// assert!(proof.is_some_and(|proof| proof.sequences > 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// If the case does not fail.
+pub fn minimize_and_prove(
+    case: &Case,
+    model: &mut Model,
+    options: &mut Options<'_>,
+    limits: Limits,
+) -> Result<(Minimized, Option<Proof>), DoesNotFail> {
+    let mut minimized = minimize(case, model, options)?;
+    loop {
+        let result = &minimized.case;
+        let provable = minimized.complete && !result.is_stepped();
+        if !provable || result.ops.len() > PROVEN_OPERATIONS_MAX {
+            return Ok((minimized, None));
+        }
+        let proof = match prove(case, result, model.aim(), limits) {
+            Ok(proof) => proof,
+            Err(shorter) => {
+                let replays = minimized.replays;
+                minimized = minimize(&shorter, model, options)?;
+                minimized.replays += replays;
+                continue;
+            }
+        };
+        return Ok((minimized, proof));
+    }
+}
+
+/// The proof, if the limits allow one, or a shorter case.
+fn prove(input: &Case, result: &Case, aim: Aim, limits: Limits) -> Result<Option<Proof>, Case> {
+    let narrow = alphabet(result);
+    let proof = settle(result, narrow, aim, limits)?;
+    if proof.is_none() {
+        return Ok(None);
+    }
+    let wide = alphabet(&with_kinds_of(input, result));
+    Ok(settle(result, wide, aim, limits)?.or(proof))
+}
+
+fn settle(
+    result: &Case,
+    letters: Vec<Op>,
+    aim: Aim,
+    limits: Limits,
+) -> Result<Option<Proof>, Case> {
+    let Enumeration { found, sequences, states, limited, .. } =
+        enumerate(result, &letters, aim, result.ops.len().saturating_sub(1), limits);
+    match found {
+        Some(shorter) => Err(shorter),
+        None => Ok((!limited).then_some(Proof { letters, sequences, states })),
+    }
+}
+
+/// The operation with little said in it: its memory, that it has circular buffers and that it reads
+/// something stay, since they decide what it can do.
+fn plain_of_its_kind(op: &Op) -> Op {
+    let mut plain = plainest(op);
+    match (&mut plain, op) {
+        (Op::Alloc { spec, .. }, Op::Alloc { spec: said, .. }) => {
+            spec.buffer_type = said.buffer_type;
+        }
+        (Op::Run(plain), Op::Run(said)) => {
+            plain.reads.extend(said.reads.first());
+            let group = CircularBufferSpec { count: 1, size: PAGE, cores: None };
+            plain.circular_buffers.extend(said.circular_buffers.first().map(|_| group));
+        }
+        _ => {}
+    }
+    plain
+}
+
+/// The result with one plain operation more of each kind that the input has, on the result's names;
+/// a kind of name that the result does not need comes once.
+fn with_kinds_of(input: &Case, result: &Case) -> Case {
+    let used: BTreeSet<Name> = result.ops.iter().flat_map(|(_, op)| op.names()).collect();
+    let mut wider = result.clone();
+    let mut kinds: BTreeSet<Op> = BTreeSet::new();
+    for (_, op) in &input.ops {
+        let mut plain = plain_of_its_kind(op);
+        plain.rename(|name| {
+            let kind = std::mem::discriminant(&name);
+            let known = used.iter().find(|known| std::mem::discriminant(*known) == kind);
+            known.copied().unwrap_or(match name {
+                Name::Buffer(_) => Name::Buffer(BufferHandle(0)),
+                Name::Mesh(_) => Name::Mesh(MeshHandle(0)),
+                Name::Program(_) => Name::Program(ProgramHandle(0)),
+                Name::Key(_) => Name::Key(CacheKey(0)),
+                Name::Process(_) => name,
+            })
+        });
+        kinds.insert(plain);
+    }
+    let thread = crate::op::ThreadId(0);
+    wider.ops.extend(kinds.into_iter().map(|op| (thread, op)));
+    wider
+}
