@@ -33,6 +33,15 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         "runtime/allocator_impl/calls.rs",
         "the C++ set orders raw pointers; no claim depends on the order.",
     ),
+    assumed(
+        "runtime/graph_processor.rs",
+        "owners only, as upstream tracks them, also where the fork tracks more.",
+    ),
+    assumed(
+        "runtime/named.rs",
+        "dataflow buffers get places and are validated as circular buffers are; the code that \
+         places them was not read.",
+    ),
     assumed("runtime/program_cache.rs", "after validation; the order of the two was not read."),
     assumed("runtime/program_cache.rs", "the C++ map is unordered; no claim depends on the order."),
     assumed(

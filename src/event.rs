@@ -1,11 +1,15 @@
 //! Everything that happened, in past participles: the only thing an oracle ever sees.
 
+mod graph;
 mod print;
+
+pub use graph::{GraphNode, ProgramBuffers, TrackedDevice};
 
 use std::fmt;
 
 use crate::mark::Mark;
 use crate::message::{AllocMessage, ObjectRef, Role, UniqueId};
+use crate::op::RunMode;
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// Virtual time: the number of steps taken.
@@ -125,6 +129,24 @@ impl fmt::Display for RawPointer {
     }
 }
 
+/// An object of static storage duration that the runtime's own code goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Singleton {
+    /// `GraphTracker::instance()`.
+    GraphTracker,
+    /// `SystemMesh::instance()`.
+    SystemMesh,
+}
+
+impl fmt::Display for Singleton {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GraphTracker => "GraphTracker",
+            Self::SystemMesh => "SystemMesh",
+        })
+    }
+}
+
 /// Something that happened.
 ///
 /// Facts about a lock-step mesh carry the whole set of chips they hold for.
@@ -208,7 +230,9 @@ pub enum Event<'a> {
     /// The cache of a mesh was emptied.
     CacheCleared { mesh_id: u32, entries: u32 },
     /// A program passed validation and was dispatched.
-    ProgramRan { program: u32, mesh_id: u32 },
+    ProgramRan { pid: u32, program: u32, mesh_id: u32, buffers: ProgramBuffers },
+    /// The hook of a NO_DISPATCH capture claimed a program: it was not dispatched.
+    ProgramHooked { pid: u32, program: u32, mesh_id: u32, buffers: ProgramBuffers },
     /// A program failed validation: circular buffers up to `region_end` reach the L1 buffer at
     /// `lowest`.
     ProgramClashed { program: u32, region: Region, lowest: DeviceAddr, region_end: DeviceAddr },
@@ -228,8 +252,18 @@ pub enum Event<'a> {
     RawPointerUsed { pointer: RawPointer, alive: bool, object: ObjectRef },
     /// An operation was refused with this text.
     Refused { text: &'a str },
-    /// A NO_DISPATCH capture began or ended.
-    CaptureSwitched { on: bool },
+    /// A graph capture began, in this mode, or ended.
+    CaptureSwitched { pid: u32, mode: Option<RunMode> },
+    /// A capture got a node.
+    Captured { pid: u32, counter: u32, node: GraphNode },
+    /// The hook of a capture claimed an allocation: the buffer has address 0 and no block.
+    AllocationHooked { pid: u32, object: ObjectRef },
+    /// The Inspector started a session; buffers with lower ids are older than it.
+    InspectorStarted { next: UniqueId },
+    /// The Inspector was told that a MeshBuffer was allocated, or deallocated.
+    Inspected { pid: u32, object: ObjectRef, allocated: bool },
+    /// A destructor that runs after `main` went to a singleton, destroyed or not.
+    SingletonUsed { singleton: Singleton, alive: bool },
     /// The client was switched on or off.
     TrackingSwitched { on: bool },
     /// The server forgot everything.

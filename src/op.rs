@@ -1,7 +1,10 @@
 //! What the user's program does: one [`Op`] is one line of a scenario.
 
+mod kinds;
 mod names;
 mod print;
+
+pub use kinds::{CaptureStep, Piece, RunMode, Stream};
 
 use std::fmt;
 
@@ -210,42 +213,6 @@ pub struct RunSpec {
     pub stale: bool,
 }
 
-/// Which part of a MeshBuffer `release` lets go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Piece {
-    /// The backing buffer: the last `shared_ptr` in `OwnedBufferState`.
-    Backing,
-    /// The device-local buffer of one device.
-    Local(DeviceId),
-}
-
-impl fmt::Display for Piece {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Backing => f.write_str("backing"),
-            Self::Local(device) => write!(f, "d{device}"),
-        }
-    }
-}
-
-/// Which of the client's two sockets, after a reconnect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stream {
-    /// The socket from before the reconnect.
-    Old,
-    /// The socket in use now.
-    New,
-}
-
-impl fmt::Display for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Old => "old",
-            Self::New => "new",
-        })
-    }
-}
-
 /// One operation of the user's program, or of the world around it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Op {
@@ -366,9 +333,8 @@ pub enum Op {
     DeallocateAll(MeshHandle),
     /// `clear-allocator m0`: the allocator's `clear()`, which wipes its free lists.
     ClearAllocator(MeshHandle),
-    /// `capture begin` (true) and `capture end` (false): a NO_DISPATCH graph capture, whose hook
-    /// keeps every allocation from the allocator.
-    Capture(bool),
+    /// `capture begin [normal]`, `capture end`: a graph capture; only its outermost mode counts.
+    Capture(CaptureStep),
     /// `tracking on`, `tracking off`: whether the client reports at all.
     Tracking(bool),
     /// `server restart`: the server forgets everything.
@@ -391,4 +357,19 @@ pub enum Op {
     Checkpoint,
     /// `exit`: the program ends: every handle is dropped, newest first, then the meshes.
     Exit,
+    /// `dataflow-program p0 on m0 [dfbs 1x4096]`: a Metal 2.0 program, whose L1 is dataflow buffers
+    /// and which has no circular buffer at all.
+    DataflowProgram {
+        /// Its name.
+        program: ProgramHandle,
+        /// The mesh it is for.
+        mesh: MeshHandle,
+        /// Its dataflow buffers.
+        dataflow_buffers: Vec<CircularBufferSpec>,
+    },
+    /// `inspector on`: the Inspector starts a session and hears of MeshBuffers from now on.
+    Inspector,
+    /// `static b0`, `static m0`, `static p0`: the handle is a variable of static storage duration,
+    /// which `exit` destroys after the end of `main`.
+    Static(Handle),
 }

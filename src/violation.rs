@@ -98,6 +98,20 @@ oracles! {
         note = false;
     /// Calls on things that are gone.
     Teardown = "teardown", "is no raw pointer followed after its target died", note = false;
+    /// Nodes of a graph capture.
+    GraphEvents = "graph-events",
+        "is each event of a graph capture well formed, and does each program show its buffers",
+        note = false;
+    /// Hooked allocations.
+    Hook = "hook",
+        "is a hooked buffer freed hooked, never through the allocator, and none outside a capture",
+        note = false;
+    /// What the Inspector is told.
+    Inspector = "inspector",
+        "are mesh_buffer_allocated and mesh_buffer_deallocated exactly paired", note = false;
+    /// Destructors after the end of `main`.
+    StaticOrder = "static-order", "does nothing go to a singleton after it is gone",
+        note = false;
     /// Calls that a guard swallowed.
     MaskedDoubleFree = "masked-double-free", "did a guard swallow a call", note = true;
 }

@@ -338,6 +338,11 @@ impl World {
                 let names = (*program, *mesh);
                 return runtime.create_program(out, names, circular_buffers).map(Outcome::of);
             }
+            Op::DataflowProgram { program, mesh, dataflow_buffers } => {
+                let names = (*program, *mesh);
+                let created = runtime.create_dataflow_program(out, names, dataflow_buffers);
+                return created.map(Outcome::of);
+            }
             Op::ShareProgram { program, of } => runtime.share_program(*program, *of),
             Op::Assign { buffer, program } => runtime.assign(*buffer, *program),
             Op::Enqueue { program, reads } => {
@@ -351,7 +356,9 @@ impl World {
             Op::ClearAllocator(mesh) => {
                 return runtime.clear_allocator(out, *mesh).map(|()| Outcome::DONE);
             }
-            Op::Capture(on) => runtime.switch_capture(out, *on),
+            Op::Capture(step) => runtime.switch_capture(out, *step),
+            Op::Inspector => runtime.start_inspector(out),
+            Op::Static(handle) => runtime.make_static(*handle),
             Op::Tracking(on) => runtime.switch_tracking(out, *on),
             Op::Lose(count) => runtime.fill_socket(*count),
             Op::Stall => runtime.stall(),

@@ -12,8 +12,8 @@ use freeorder::fix::FixSet;
 use freeorder::generate::{Profile, scenario};
 use freeorder::journal::Tracking;
 use freeorder::op::{
-    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, Handle, MeshHandle, Op, Pages, Piece,
-    Place, ProcessId, ProgramHandle, RunSpec, Stream,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Op,
+    Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
 };
 use freeorder::runtime::Setup;
 use freeorder::runtime::object::Object;
@@ -218,7 +218,12 @@ fn an_empty_owner_that_is_marked_sends_a_free_without_an_alloc() {
 /// them share the key {device, 0}, unless silent-hooked keeps them quiet.
 #[test]
 fn hooked_buffers_share_address_0_and_silent_hooked_keeps_them_quiet() {
-    let captured = [Op::Capture(true), dram(B0), dram(B1), Op::Capture(false)];
+    let captured = [
+        Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
+        dram(B0),
+        dram(B1),
+        Op::Capture(CaptureStep::End),
+    ];
     let both = [drop_buffer(B0), drop_buffer(B1)];
     let model = Model::opened("upstream-shm", K2).then(&captured);
     assert!(model.object(B0).hooked && !model.object(B0).registered);
@@ -234,7 +239,12 @@ fn hooked_buffers_share_address_0_and_silent_hooked_keeps_them_quiet() {
 /// leak".
 #[test]
 fn a_real_buffer_that_is_freed_during_a_capture_leaks() {
-    let freed = [dram(B0), Op::Capture(true), Op::Deallocate(B0), Op::Capture(false)];
+    let freed = [
+        dram(B0),
+        Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
+        Op::Deallocate(B0),
+        Op::Capture(CaptureStep::End),
+    ];
     let model = Model::opened("upstream-shm", Shm).then(&freed);
     assert_eq!((model.count(DeviceLeak), model.count(Registry)), (1, 1));
     assert_eq!(model.says("address-returned"), 0);

@@ -3,12 +3,12 @@
 //! The events are fed straight into the oracles: what the model can produce does not matter here.
 
 use freeorder::event::{
-    AllocationStatus, AllocatorId, AllocatorState, Event, Guard, Observer, Part, RawPointer,
-    Region, RegionBounds, TableBlock, Tick,
+    AllocationStatus, AllocatorId, AllocatorState, Event, GraphNode, Guard, Observer, Part,
+    ProgramBuffers, RawPointer, Region, RegionBounds, Singleton, TableBlock, Tick, TrackedDevice,
 };
 use freeorder::journal::Tracking;
 use freeorder::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Origin, Role, UniqueId};
-use freeorder::op::BufferHandle;
+use freeorder::op::{BufferHandle, RunMode};
 use freeorder::oracle::Oracles;
 use freeorder::units::{BufferType, Bytes, DeviceAddr, DeviceId, Lanes};
 use freeorder::violation::OracleName::{self, *};
@@ -414,6 +414,160 @@ fn a_raw_pointer_to_what_is_gone_is_a_fault_of_teardown() {
     let late = [opened(0), gone, taken(0, A, 1024, state(64, 1024))];
     assert_eq!(said(&late), [(Teardown, 1)]);
     assert_eq!(said(&[follow(true), opened(0), taken(0, A, 1024, state(64, 1024)), gone]), []);
+}
+
+/// A capture: the nodes, counted as they should be.
+fn captured(nodes: &[GraphNode]) -> Vec<Event<'static>> {
+    let mut counter = 0;
+    let count = |&node: &GraphNode| {
+        let event = Event::Captured { pid: 1000, counter, node };
+        counter += node.count();
+        event
+    };
+    nodes.iter().map(count).collect()
+}
+
+fn node(number: u32) -> GraphNode {
+    GraphNode::Buffer { object: object(number), size: Bytes(512) }
+}
+
+fn node_allocated(number: u32, connection: u32, address: u64) -> GraphNode {
+    let (object, address, size) = (object(number), DeviceAddr(address), Bytes(512));
+    GraphNode::BufferAllocate { object, connection, region: region(0), address, size }
+}
+
+fn node_deallocated(number: u32, connection: u32, address: u64) -> GraphNode {
+    let (object, address, size) = (object(number), DeviceAddr(address), Bytes(512));
+    GraphNode::BufferDeallocate { object, connection, address, size }
+}
+
+/// After a block was taken, the nodes of a capture, all in their places.
+fn said_of_capture(nodes: &[GraphNode]) -> Counts {
+    let nodes = captured(&[&[GraphNode::CaptureStart], nodes, &[GraphNode::CaptureEnd]].concat());
+    said(&[vec![opened(0), taken(0, A, 1024, state(64, 1024))], nodes].concat())
+}
+
+/// A capture that tells buffers apart by host pointer or address connects a new one to the node of
+/// a dead one (PR 18764).
+#[test]
+fn a_buffer_event_that_is_connected_to_another_node_is_a_fault_of_the_graph() {
+    assert_eq!(said_of_capture(&[node(B), node_allocated(A, 1, 1024)]), [(GraphEvents, 1)]);
+    assert_eq!(said_of_capture(&[node_deallocated(A, 0, 1024)]), [(GraphEvents, 1)]);
+    assert_eq!(said_of_capture(&[node(A), node(A)]), [(GraphEvents, 1)]);
+    let both = [node(A), node_allocated(A, 1, 1024), node_deallocated(A, 1, 1024)];
+    assert_eq!(said_of_capture(&both), []);
+}
+
+/// What the node says must be what the allocator did, at both ends.
+#[test]
+fn a_buffer_event_with_another_address_or_size_is_a_fault_of_the_graph() {
+    assert_eq!(said_of_capture(&[node(A), node_allocated(A, 1, 1088)]), [(GraphEvents, 1)]);
+    let moved = [node(A), node_allocated(A, 1, 1024), node_deallocated(A, 1, 1088)];
+    assert_eq!(said_of_capture(&moved), [(GraphEvents, 1)]);
+    let larger = GraphNode::Buffer { object: object(A), size: Bytes(1024) };
+    assert_eq!(said_of_capture(&[larger, node_allocated(A, 1, 1024)]), [(GraphEvents, 1)]);
+    assert_eq!(said_of_capture(&[node(A), node_allocated(A, 1, 0)]), [], "a hooked buffer");
+    assert_eq!(said_of_capture(&[node(A), node_deallocated(A, 1, 1088)]), [], "an older buffer");
+}
+
+/// The counter of a deallocation was once that of the buffer node made for it (PR 12169).
+#[test]
+fn two_nodes_with_one_counter_are_a_fault_of_the_graph() {
+    let mut events = captured(&[GraphNode::CaptureStart, node(A), node_deallocated(A, 1, 1024)]);
+    assert_eq!(said(&events), []);
+    let node = node_deallocated(A, 1, 1024);
+    events[2] = Event::Captured { pid: 1000, counter: 1, node };
+    assert_eq!(said(&events), [(GraphEvents, 1)]);
+}
+
+/// Reports of the L1 that a program needs add up what lies between two deallocations (PR 11687,
+/// PR 52757).
+#[test]
+fn a_program_that_does_not_show_its_buffers_is_a_fault_of_the_graph() {
+    let mesh = TrackedDevice::Mesh(0);
+    let chips = TrackedDevice::Chips(CHIPS);
+    let (address, size) = (DeviceAddr(0), Bytes(64));
+    let gone = GraphNode::CircularBufferDeallocateAll { device: mesh };
+    let died = GraphNode::CircularBufferDeallocateAll { device: chips };
+    let circular = GraphNode::CircularBufferAllocate { device: chips, address, size };
+    let dataflow = GraphNode::DataflowBufferAllocate { device: mesh, address, size };
+    let buffers = |circular, dataflow| ProgramBuffers { circular, dataflow };
+    let with = |nodes: &[GraphNode], program| {
+        let mut events = captured(&[&[GraphNode::CaptureStart], nodes].concat());
+        events.push(program);
+        said(&events)
+    };
+    let ran = |buffers| Event::ProgramRan { pid: 1000, program: 0, mesh_id: 0, buffers };
+    let hooked = |buffers| Event::ProgramHooked { pid: 1000, program: 0, mesh_id: 0, buffers };
+    assert_eq!(with(&[], ran(buffers(0, 0))), [(GraphEvents, 1)]);
+    assert_eq!(with(&[died], ran(buffers(0, 0))), [(GraphEvents, 1)], "another program died");
+    assert_eq!(with(&[gone, circular], ran(buffers(2, 0))), [(GraphEvents, 1)], "one of two");
+    assert_eq!(with(&[gone], hooked(buffers(0, 1))), [(GraphEvents, 1)]);
+    assert_eq!(with(&[gone, circular, circular], ran(buffers(2, 0))), []);
+    assert_eq!(with(&[gone], ran(buffers(2, 0))), [], "they have got their places before");
+    assert_eq!(with(&[gone, dataflow], hooked(buffers(0, 1))), []);
+    assert_eq!(said(&[ran(buffers(2, 0)), hooked(buffers(2, 0))]), [], "no capture");
+}
+
+fn switched(mode: Option<RunMode>) -> Event<'static> {
+    Event::CaptureSwitched { pid: 1000, mode }
+}
+
+/// A hook that stays makes real programs compute with buffers that do not exist (PR 11627).
+#[test]
+fn a_buffer_that_is_hooked_outside_a_capture_is_a_fault_of_the_hook() {
+    let hooked = Event::AllocationHooked { pid: 1000, object: object(A) };
+    let (on, off) = (switched(Some(RunMode::NoDispatch)), switched(None));
+    assert_eq!(said(&[on, off, hooked]), [(Hook, 1)]);
+    assert_eq!(said(&[switched(Some(RunMode::Normal)), hooked]), [(Hook, 1)]);
+    assert_eq!(said(&[on, Event::ProcessKilled { pid: 1000 }, hooked]), [(Hook, 1)]);
+    assert_eq!(said(&[on, hooked, off]), []);
+}
+
+/// A hooked buffer has no block: an allocator that is asked to free it frees another's, or reads
+/// what is gone (PR 21806). Single-free must fire too: nobody holds a block at address 0.
+#[test]
+fn a_hooked_buffer_that_is_freed_through_the_allocator_is_a_fault_of_the_hook() {
+    let hooked = Event::AllocationHooked { pid: 1000, object: object(A) };
+    let (on, off) = (switched(Some(RunMode::NoDispatch)), switched(None));
+    let free = returned(A, 0, None, state(0, None));
+    assert_eq!(said(&[opened(0), on, hooked, off, free]), [(SingleFree, 1), (Hook, 1)]);
+    let destroyed = Event::BufferDestroyed {
+        object: object(A),
+        released_by: Role::UserHandle,
+        registered: false,
+    };
+    assert_eq!(said(&[opened(0), on, hooked, off, destroyed]), []);
+    let real = [taken(0, A, 1024, state(64, 1024)), returned(A, 1024, Some(64), state(0, None))];
+    assert_eq!(said(&[&[opened(0), on, hooked, destroyed, off], &real[..]].concat()), []);
+}
+
+/// The Inspector's list is of pointers: one that is reported too often, or never, is another's.
+#[test]
+fn a_mesh_buffer_that_is_not_reported_in_pairs_is_a_fault_of_the_inspector() {
+    let started = Event::InspectorStarted { next: UniqueId(u64::from(A)) };
+    let inspected = |allocated| Event::Inspected { pid: 1000, object: object(A), allocated };
+    let destroyed =
+        |released_by| Event::BufferDestroyed { object: object(A), released_by, registered: false };
+    let (allocated, deallocated) = (inspected(true), inspected(false));
+    let gone = destroyed(Role::UserHandle);
+    assert_eq!(said(&[started, allocated, deallocated, deallocated]), [(Inspector, 1)]);
+    assert_eq!(said(&[started, allocated, allocated]), [(Inspector, 1)]);
+    assert_eq!(said(&[started, allocated, gone]), [(Inspector, 1)]);
+    assert_eq!(said(&[started, allocated, deallocated, gone]), []);
+    assert_eq!(said(&[started, allocated, destroyed(Role::Device)]), [], "its process was killed");
+    let later = Event::InspectorStarted { next: UniqueId(u64::from(B)) };
+    assert_eq!(said(&[later, deallocated]), [], "it is older than the session");
+}
+
+/// A green test run that ends in a segmentation fault (tt-metal.md F 24, 25).
+#[test]
+fn a_singleton_that_is_used_after_it_is_gone_is_out_of_static_order() {
+    let used = |singleton, alive| Event::SingletonUsed { singleton, alive };
+    for singleton in [Singleton::GraphTracker, Singleton::SystemMesh] {
+        assert_eq!(said(&[used(singleton, false)]), [(StaticOrder, 1)]);
+        assert_eq!(said(&[used(singleton, true)]), []);
+    }
 }
 
 /// A guard hides what the status test behind it already stopped: a note, which fails nothing.

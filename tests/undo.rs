@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use common::{
     Digits, KINDS, Lines, fix_sets, limited_setup, op_of, panics, sequence, setup, shrink,
-    simulation, text, with_switches,
+    simulation, text, with_defects, with_switches,
 };
 use freeorder::choice::{Choices, Seeded};
-use freeorder::fix::{Baseline, FIXES, Fix, FixSet};
+use freeorder::fix::{Baseline, DEFECTS, FIXES, Fix, FixSet};
 use freeorder::journal::Tracking;
 use freeorder::op::{Op, ThreadId};
 use freeorder::runtime::Setup;
@@ -59,8 +59,10 @@ fn start() -> impl Strategy<Value = Start> {
         .prop_map(|(baseline, bits)| with_switches(baseline, bits));
     let fixes = prop_oneof![3 => published, 1 => any_set];
     let limited = prop::bool::weighted(0.2);
-    (fixes, prop::sample::select(&ServerKind::ALL[..]), limited).prop_map(
-        |(fixes, server, limited)| {
+    let defects = prop_oneof![3 => Just(0), 1 => any::<u64>()];
+    (fixes, defects, prop::sample::select(&ServerKind::ALL[..]), limited).prop_map(
+        |(fixes, defects, server, limited)| {
+            let fixes = with_defects(fixes, defects);
             let setup = if limited { limited_setup() } else { setup() };
             Start { setup, fixes, server }
         },
@@ -282,9 +284,13 @@ fn rounds(usual: usize) -> usize {
 
 fn any_fixes(round: usize, choices: &mut impl Choices) -> FixSet {
     let sets = fix_sets();
-    match sets.get(round / 5 % 12) {
+    let fixes = match sets.get(round / 5 % 12) {
         Some(&set) => set,
         None => with_switches(Baseline::ALL[round % 2], choices.pick(1 << FIXES.len()) as u32),
+    };
+    match round % 3 {
+        0 => with_defects(fixes, choices.pick(1 << DEFECTS.len())),
+        _ => fixes,
     }
 }
 

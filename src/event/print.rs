@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{AllocatorState, Event, Guard, Part, RegionBounds, TableBlock};
+use super::{
+    AllocatorState, Event, GraphNode, Guard, Part, RegionBounds, TableBlock, TrackedDevice,
+};
 use crate::message::AllocMessage;
 use crate::units::DeviceAddr;
 
@@ -20,6 +22,41 @@ impl fmt::Display for Address {
 impl fmt::Display for AllocatorState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "allocated={} lowest={}", self.allocated, Address(self.lowest))
+    }
+}
+
+impl fmt::Display for TrackedDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mesh(mesh_id) => write!(f, "mesh={mesh_id}"),
+            Self::Chips(chips) => write!(f, "devices={chips}"),
+        }
+    }
+}
+
+impl fmt::Display for GraphNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CaptureStart => f.write_str("capture_start"),
+            Self::CaptureEnd => f.write_str("capture_end"),
+            Self::Buffer { object, size } => write!(f, "buffer {object} size={size}"),
+            Self::BufferAllocate { object, connection, address, size, .. } => {
+                write!(f, "buffer_allocate {object} of={connection} address={address} size={size}")
+            }
+            Self::BufferDeallocate { object, connection, address, size } => {
+                write!(f, "buffer_deallocate {object} of={connection}")?;
+                write!(f, " address={address} size={size}")
+            }
+            Self::CircularBufferAllocate { device, address, size } => {
+                write!(f, "circular_buffer_allocate {device} address={address} size={size}")
+            }
+            Self::DataflowBufferAllocate { device, address, size } => {
+                write!(f, "dataflow_buffer_allocate {device} address={address} size={size}")
+            }
+            Self::CircularBufferDeallocateAll { device } => {
+                write!(f, "circular_buffer_deallocate_all {device}")
+            }
+        }
     }
 }
 
@@ -105,8 +142,11 @@ impl fmt::Display for Event<'_> {
             Self::CacheCleared { mesh_id, entries } => {
                 write!(f, "cache-cleared mesh={mesh_id} entries={entries}")
             }
-            Self::ProgramRan { program, mesh_id } => {
+            Self::ProgramRan { program, mesh_id, .. } => {
                 write!(f, "program-ran {program} mesh={mesh_id}")
+            }
+            Self::ProgramHooked { program, mesh_id, .. } => {
+                write!(f, "program-hooked {program} mesh={mesh_id}")
             }
             Self::ProgramClashed { program, region, lowest, region_end } => {
                 write!(f, "program-clashed {program} {region} lowest={lowest}")?;
@@ -122,7 +162,23 @@ impl fmt::Display for Event<'_> {
                 f.write_str(if *alive { "" } else { ", dangling" })
             }
             Self::Refused { text } => write!(f, "refused {text:?}"),
-            Self::CaptureSwitched { on } => write!(f, "capture-switched on={on}"),
+            Self::CaptureSwitched { pid, mode: Some(mode) } => {
+                write!(f, "capture-switched on {mode} pid={pid}")
+            }
+            Self::CaptureSwitched { pid, mode: None } => {
+                write!(f, "capture-switched off pid={pid}")
+            }
+            Self::Captured { counter, node, .. } => write!(f, "captured {counter} {node}"),
+            Self::AllocationHooked { object, .. } => write!(f, "allocation-hooked {object}"),
+            Self::InspectorStarted { .. } => f.write_str("inspector-started"),
+            Self::Inspected { object, allocated, .. } => {
+                let what = if *allocated { "allocated" } else { "deallocated" };
+                write!(f, "inspected {object} {what}")
+            }
+            Self::SingletonUsed { singleton, alive } => {
+                write!(f, "singleton-used {singleton}")?;
+                f.write_str(if *alive { "" } else { ", destroyed" })
+            }
             Self::TrackingSwitched { on } => write!(f, "tracking-switched on={on}"),
             Self::ServerRestarted => f.write_str("server-restarted"),
             Self::ProcessKilled { pid } => write!(f, "process-killed pid={pid}"),

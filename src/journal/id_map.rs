@@ -32,10 +32,19 @@ impl IdMap {
 
     /// Clears everything and the journal, keeping the memory.
     pub fn reset(&mut self) {
-        self.slots.fill(0);
+        if self.used > 0 {
+            self.slots.fill(0);
+        }
         self.used = 0;
         self.journal.clear();
         self.hash = 0;
+    }
+
+    /// Whether no id has a bit.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
     }
 
     /// The bits of an id.

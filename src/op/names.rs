@@ -68,10 +68,15 @@ impl Op {
             | Self::Cycle(buffer)
             | Self::Use(buffer)
             | Self::Drop(Handle::Buffer(buffer))
+            | Self::Static(Handle::Buffer(buffer))
             | Self::Release { buffer, .. } => rename_buffer(buffer, to),
-            Self::Drop(Handle::Mesh(mesh)) => rename_mesh(mesh, to),
-            Self::Drop(Handle::Program(program)) => rename_program(program, to),
-            Self::Program { program, mesh, .. } => {
+            Self::Drop(Handle::Mesh(mesh)) | Self::Static(Handle::Mesh(mesh)) => {
+                rename_mesh(mesh, to);
+            }
+            Self::Drop(Handle::Program(program)) | Self::Static(Handle::Program(program)) => {
+                rename_program(program, to);
+            }
+            Self::Program { program, mesh, .. } | Self::DataflowProgram { program, mesh, .. } => {
                 rename_program(program, to);
                 rename_mesh(mesh, to);
             }
@@ -104,6 +109,7 @@ impl Op {
             }
             Self::Gc
             | Self::Capture(_)
+            | Self::Inspector
             | Self::Tracking(_)
             | Self::ServerRestart
             | Self::Lose(_)

@@ -73,6 +73,10 @@ impl fmt::Display for Op {
             Self::Program { program, mesh, circular_buffers } => {
                 write!(f, "program {program} on {mesh}{}", Listed("cbs", circular_buffers, ','))
             }
+            Self::DataflowProgram { program, mesh, dataflow_buffers } => {
+                write!(f, "dataflow-program {program} on {mesh}")?;
+                write!(f, "{}", Listed("dfbs", dataflow_buffers, ','))
+            }
             Self::ShareProgram { program, of } => write!(f, "share-program {program} of {of}"),
             Self::Assign { buffer, program } => write!(f, "assign {buffer} to {program}"),
             Self::Enqueue { program, reads } => {
@@ -84,7 +88,9 @@ impl fmt::Display for Op {
             Self::EnableCache(mesh) => write!(f, "enable-cache {mesh}"),
             Self::DeallocateAll(mesh) => write!(f, "deallocate-all {mesh}"),
             Self::ClearAllocator(mesh) => write!(f, "clear-allocator {mesh}"),
-            Self::Capture(begin) => write!(f, "capture {}", if *begin { "begin" } else { "end" }),
+            Self::Capture(step) => write!(f, "capture {step}"),
+            Self::Inspector => f.write_str("inspector on"),
+            Self::Static(handle) => write!(f, "static {handle}"),
             Self::Tracking(on) => write!(f, "tracking {}", if *on { "on" } else { "off" }),
             Self::ServerRestart => f.write_str("server restart"),
             Self::Lose(count) => write!(f, "lose {count}"),

@@ -13,7 +13,10 @@ mod duplicate_allocation;
 mod event_order;
 mod findings;
 mod free_list;
+mod graph_events;
 mod holdings;
+mod hook;
+mod inspector;
 mod living;
 mod lowest;
 mod masked_double_free;
@@ -24,6 +27,7 @@ mod residue;
 mod single_free;
 mod stale_free;
 mod state_machine;
+mod static_order;
 mod teardown;
 mod tracker_truth;
 mod undo;
@@ -42,6 +46,9 @@ use crate::message::{AllocMessage, UniqueId};
 use crate::units::{Bytes, Lanes};
 use crate::violation::{OracleName, Relation};
 
+use graph_events::GraphEvents;
+use hook::Hook;
+use inspector::Inspector;
 use state_machine::StateMachine;
 use tracker_truth::TrackerTruth;
 use undo::OraclesMark;
@@ -125,6 +132,9 @@ pub struct Oracles {
     state_machine: Cell<StateMachine>,
     tracker_truth: Cell<TrackerTruth>,
     visibility: Cell<Visibility>,
+    graph_events: Cell<GraphEvents>,
+    hook: Hook,
+    inspector: Inspector,
     marks: Vec<OraclesMark>,
 }
 
@@ -141,6 +151,9 @@ impl Oracles {
             state_machine: Cell::new(StateMachine::default(), tracking),
             tracker_truth: Cell::new(TrackerTruth::default(), tracking),
             visibility: Cell::new(Visibility::default(), tracking),
+            graph_events: Cell::new(GraphEvents::default(), tracking),
+            hook: Hook::new(tracking),
+            inspector: Inspector::new(tracking),
             marks: Vec::new(),
         }
     }
@@ -164,6 +177,9 @@ impl Oracles {
         self.state_machine.reset(StateMachine::default());
         self.tracker_truth.reset(TrackerTruth::default());
         self.visibility.reset(Visibility::default());
+        self.graph_events.reset(GraphEvents::default());
+        self.hook.reset();
+        self.inspector.reset();
         self.marks.clear();
     }
 
@@ -190,12 +206,21 @@ impl Observer for Oracles {
         match event {
             Event::Answered { message, missed } => self.hear(tick, event, message, *missed),
             Event::Quiescent { tracked } => self.compare_counters(tick, tracked),
+            Event::AddressReturned { .. } => {
+                self.see_allocator(tick, event);
+                if !self.hook.is_idle() {
+                    self.see_instruments(tick, event);
+                }
+            }
             Event::AddressTaken { .. }
-            | Event::AddressReturned { .. }
             | Event::AllocationFailed { .. }
             | Event::RegionCleared { .. } => self.see_allocator(tick, event),
-            Event::StatusChanged { .. } | Event::BufferDestroyed { .. } => {
+            Event::StatusChanged { .. } => self.see_buffer(tick, event),
+            Event::BufferDestroyed { .. } => {
                 self.see_buffer(tick, event);
+                if !(self.hook.is_idle() && self.inspector.is_idle()) {
+                    self.see_instruments(tick, event);
+                }
             }
             Event::Registered { .. } | Event::Unregistered { .. } => self.living.follow(event),
             Event::Sent(_) => self.see_sent(tick, event),
@@ -213,18 +238,25 @@ impl Observer for Oracles {
             | Event::BlockTable { .. }
             | Event::ServerEntry { .. }
             | Event::Checkpoint { .. } => self.see_rare(tick, event),
+            Event::ProgramRan { .. } if self.graph_events.is_idle() => {}
+            Event::ProgramRan { .. }
+            | Event::ProgramHooked { .. }
+            | Event::CaptureSwitched { .. }
+            | Event::Captured { .. }
+            | Event::AllocationHooked { .. }
+            | Event::InspectorStarted { .. }
+            | Event::Inspected { .. }
+            | Event::SingletonUsed { .. }
+            | Event::ProcessKilled { .. } => self.see_instruments(tick, event),
             Event::MeshOpened { .. }
             | Event::MeshDestroyed { .. }
             | Event::BufferCreated { .. }
             | Event::Lost(_)
             | Event::CacheHit { .. }
             | Event::CacheCleared { .. }
-            | Event::ProgramRan { .. }
             | Event::Refused { .. }
-            | Event::CaptureSwitched { .. }
             | Event::TrackingSwitched { .. }
             | Event::ServerRestarted
-            | Event::ProcessKilled { .. }
             | Event::Reaped { .. }
             | Event::Reached(_) => {}
         }
@@ -304,6 +336,23 @@ impl Oracles {
             self.holdings.abandon(region, address);
         }
         self.living.follow(event);
+    }
+
+    /// What concerns graph captures, the Inspector and the singletons; most programs have none.
+    #[cold]
+    fn see_instruments(&mut self, tick: Tick, event: &Event<'_>) {
+        let facts = Facts {
+            transition: Transition::default(),
+            register: &self.register,
+            holdings: &self.holdings,
+            living: &self.living,
+            programs: &self.programs,
+        };
+        let findings = &mut self.findings;
+        self.graph_events.update(|oracle| oracle.watch(tick, event, &facts, findings));
+        self.hook.watch(tick, event, findings);
+        self.inspector.watch(tick, event, findings);
+        static_order::watch(tick, event, findings);
     }
 
     fn see_sent(&mut self, tick: Tick, event: &Event<'_>) {

@@ -11,7 +11,8 @@ pub(crate) struct OracleMark(pub(super) Vec<usize>);
 #[derive(Clone, Debug)]
 pub(super) struct OraclesMark {
     holdings: OracleMark,
-    cells: [usize; 6],
+    cells: [usize; 7],
+    instruments: [[usize; 2]; 2],
     counts: [u64; OracleName::COUNT],
     kept: usize,
     classes: usize,
@@ -35,7 +36,9 @@ impl Oracles {
                 self.state_machine.mark(),
                 self.tracker_truth.mark(),
                 self.visibility.mark(),
+                self.graph_events.mark(),
             ],
+            instruments: [self.hook.mark(), self.inspector.mark()],
             counts: self.findings.counts,
             kept: self.findings.kept.len(),
             classes: self.findings.classes.len(),
@@ -47,7 +50,9 @@ impl Oracles {
         let Some(mark) = self.marks.pop() else {
             return false;
         };
-        let [register, living, programs, state_machine, tracker_truth, visibility] = mark.cells;
+        let [register, living, programs, state_machine, tracker_truth, rest @ ..] = mark.cells;
+        let [visibility, graph_events] = rest;
+        let [hook, inspector] = mark.instruments;
         self.holdings.undo_to(&mark.holdings);
         self.register.undo_to(register);
         self.living.undo_to(living);
@@ -55,6 +60,9 @@ impl Oracles {
         self.state_machine.undo_to(state_machine);
         self.tracker_truth.undo_to(tracker_truth);
         self.visibility.undo_to(visibility);
+        self.graph_events.undo_to(graph_events);
+        self.hook.undo_to(hook);
+        self.inspector.undo_to(inspector);
         self.findings.counts = mark.counts;
         self.findings.kept.truncate(mark.kept);
         self.findings.classes.truncate(mark.classes);
@@ -73,6 +81,9 @@ impl Oracles {
             self.programs.fingerprint(),
             self.tracker_truth.fingerprint(),
             self.visibility.fingerprint(),
+            self.graph_events.fingerprint(),
+            self.hook.hash(),
+            self.inspector.hash(),
         ];
         parts.into_iter().fold(0, mix)
     }

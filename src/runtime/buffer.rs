@@ -4,7 +4,7 @@ use super::graph_tracker::mesh_id_lane;
 use super::object::{Object, ObjectId, ObjectKind};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Guard, Part};
-use crate::fix::{Baseline, Fix};
+use crate::fix::{Baseline, Defect, Fix};
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
 use crate::units::Lanes;
@@ -53,14 +53,34 @@ impl Runtime {
     }
 
     /// The second half of `allocate_impl`: the status, then the tracking, in that order
-    /// (tt-metal.md A4; the reverse order was the deadlock of PR 17436).
+    /// (tt-metal.md A4).
     #[inline]
     pub(super) fn finish_allocate<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) {
+        // PR 17436: "Call `GraphTracker::instance().track_allocate(this);` after the allocation was
+        // fully done." Before that it read the address of a buffer that had none, and waited.
+        if self.fixes.has_defect(Defect::TrackBeforeState) {
+            self.track_owner_early(out, id);
+            return;
+        }
         self.change_owner_status(out, id, AllocationStatus::Allocated);
+        self.track_owner(out, id);
+    }
+
+    #[cold]
+    fn track_owner_early<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) {
+        self.track_owner(out, id);
+        self.change_owner_status(out, id, AllocationStatus::Allocated);
+    }
+
+    #[inline]
+    fn track_owner<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) {
         let object = self.objects[id.0];
         // "size 0 => status ALLOCATED at once, no allocator, no tracking" (A3).
         if object.size.0 != 0 {
             self.track_allocate(out, &object, Part::Owner);
+            if self.captures() {
+                self.capture_allocate(out, id);
+            }
         }
     }
 
@@ -85,9 +105,10 @@ impl Runtime {
         }
         if self.device_is_initialized(&object) && object.size.0 != 0 {
             self.track_deallocate(out, &object, Part::Owner, (CallPath::DeallocateImpl, role));
-            // tt-metal.md A5: the hook is asked first; with a capture running it claims real
-            // buffers too, with no more than a warning, so that their blocks leak.
-            if !self.capture_running() && !object.hooked {
+            if self.captures() {
+                self.capture_deallocate(out, id);
+            }
+            if !self.hook_keeps(&object) {
                 self.release_block(out, id);
             }
         }

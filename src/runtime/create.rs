@@ -122,7 +122,7 @@ impl Runtime {
     ) -> Result<ObjectId, Refusal> {
         let reference = object.reference();
         let zero_size = object.size.0 == 0;
-        object.hooked = !zero_size && self.capture_running();
+        object.hooked = !zero_size && self.hook_blocks();
         let take = !zero_size && !object.hooked;
         if take {
             let floor = self.l1_floor(&object);
@@ -136,6 +136,10 @@ impl Runtime {
             devices: object.devices,
         });
         let id = ObjectId(self.objects.insert(object));
+        if object.hooked {
+            let pid = super::pid(self.process);
+            out.emit(Event::AllocationHooked { pid, object: reference });
+        }
         if take {
             out.emit(Event::Registered { allocator: object.allocator, object: reference });
         }
@@ -149,6 +153,7 @@ impl Runtime {
         self.finish_allocate(out, id);
         self.objects.update(id.0, |object| object.non_owners = object.devices);
         self.create_at_address(out, id);
+        self.inspect(out, id, true);
     }
 
     /// A buffer at another one's address: on its mesh, or on its device.
@@ -186,6 +191,7 @@ impl Runtime {
         });
         let id = ObjectId(self.objects.insert(object));
         self.create_at_address(out, id);
+        self.inspect(out, id, true);
         id
     }
 

@@ -76,7 +76,8 @@ impl Runtime {
     /// `track_allocate_cb`: the fork's client reports each circular buffer as an L1 buffer of the
     /// mesh's own id (allocation-server.md 1.6); upstream reports none.
     pub(super) fn track_allocate_cb<S: Surroundings>(&mut self, out: &mut S, program: u32) {
-        if self.fixes.baseline() == Baseline::Upstream {
+        let dataflow = self.programs[program].dataflow;
+        if dataflow || self.fixes.baseline() == Baseline::Upstream {
             return;
         }
         let mesh = self.programs[program].mesh;

@@ -5,19 +5,19 @@
 
 use super::object::{Object, ObjectId};
 use super::{Refusal, Runtime, Surroundings};
-use crate::event::Event;
+use crate::event::{Event, Singleton};
 use crate::journal::{Fingerprint, Slab, Vacant, mix};
 use crate::mark::Mark;
 use crate::message::Role;
 use crate::op::{BufferHandle, Handle, MeshHandle, ProgramHandle};
 
-/// What a name holds: an index, or nothing.
+/// What a name holds: an index, or nothing; and whether the name is a static variable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slot(Option<u32>);
+pub struct Slot(Option<u32>, bool);
 
 impl Vacant for Slot {
     fn vacant() -> Self {
-        Self(None)
+        Self(None, false)
     }
 
     fn is_vacant(&self) -> bool {
@@ -27,7 +27,7 @@ impl Vacant for Slot {
 
 impl Fingerprint for Slot {
     fn fingerprint(&self) -> u64 {
-        mix(1, u64::from(self.0.unwrap_or(u32::MAX)))
+        mix(1 + u64::from(self.1), u64::from(self.0.unwrap_or(u32::MAX)))
     }
 }
 
@@ -38,10 +38,15 @@ fn held(table: &Slab<Slot>, name: u32) -> Option<u32> {
 
 #[inline]
 fn hold(table: &mut Slab<Slot>, name: u32, index: Option<u32>) {
+    put(table, name, Slot(index, false));
+}
+
+#[inline]
+fn put(table: &mut Slab<Slot>, name: u32, slot: Slot) {
     while table.len() <= name {
-        table.insert(Slot(None));
+        table.insert(Slot::vacant());
     }
-    table.set(name, Slot(index));
+    table.set(name, slot);
 }
 
 impl Runtime {
@@ -195,24 +200,60 @@ impl Runtime {
         !garbage.is_empty()
     }
 
-    /// `exit`: buffers newest first, then cycles, programs and meshes.
+    /// `static b0`: false if it is one, or holds nothing.
+    pub(crate) fn make_static(&mut self, handle: Handle) -> bool {
+        let (table, name, held) = match handle {
+            Handle::Buffer(name) => {
+                let held = self.buffer(name).map(|id| id.0);
+                (&mut self.buffer_handles, name.0, held)
+            }
+            Handle::Mesh(name) => {
+                let held = self.mesh(name);
+                (&mut self.mesh_handles, name.0, held)
+            }
+            Handle::Program(name) => {
+                let held = self.program(name);
+                (&mut self.program_handles, name.0, held)
+            }
+        };
+        if held.is_none() || table[name].1 {
+            return false;
+        }
+        put(table, name, Slot(held, true));
+        true
+    }
+
+    /// `exit`: the variables of `main`, then those of static storage duration.
     pub(crate) fn exit<S: Surroundings>(&mut self, out: &mut S) -> bool {
+        let dropped = self.drop_handles(out, false);
+        self.after_main = true;
+        let destroyed = self.drop_handles(out, true);
+        self.after_main = false;
+        dropped || destroyed
+    }
+
+    /// Drops all handles that are static variables, or all that are not: buffers newest first, then
+    /// cycles, programs and meshes.
+    fn drop_handles<S: Surroundings>(&mut self, out: &mut S, are_static: bool) -> bool {
         let mut buffers: Vec<_> = self
             .buffer_handles
             .iter()
+            .filter(|(_, slot)| slot.1 == are_static)
             .filter_map(|(name, slot)| slot.0.map(|id| (self.objects[id].unique_id, name, id)))
             .filter(|&(_, _, id)| self.objects[id].process == self.process)
             .collect();
         buffers.sort_unstable();
         for &(_, name, _) in buffers.iter().rev() {
+            // `~Tensor` asks `GraphTracker::is_enabled()`, whatever is left to deallocate.
+            self.use_singleton(out, Singleton::GraphTracker);
             self.drop_handle(out, Handle::Buffer(BufferHandle(name)));
         }
-        let collected = self.collect(out);
+        let collected = !are_static && self.collect(out);
         let mut dropped = !buffers.is_empty();
-        for name in names(&self.program_handles).into_iter().rev() {
+        for name in names(&self.program_handles, are_static).into_iter().rev() {
             dropped |= self.drop_handle(out, Handle::Program(ProgramHandle(name)));
         }
-        for name in names(&self.mesh_handles).into_iter().rev() {
+        for name in names(&self.mesh_handles, are_static).into_iter().rev() {
             dropped |= self.drop_handle(out, Handle::Mesh(MeshHandle(name)));
         }
         collected || dropped
@@ -233,6 +274,6 @@ impl Runtime {
     }
 }
 
-fn names(table: &Slab<Slot>) -> Vec<u32> {
-    table.iter().map(|(name, _)| name).collect()
+fn names(table: &Slab<Slot>, are_static: bool) -> Vec<u32> {
+    table.iter().filter(|(_, slot)| slot.1 == are_static).map(|(name, _)| name).collect()
 }

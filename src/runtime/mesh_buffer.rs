@@ -4,7 +4,7 @@ use super::buffer::FreeOn;
 use super::object::{BACKING_HOLDERS, HOLDERS, MeshBufferState, ObjectId};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Part};
-use crate::fix::Fix;
+use crate::fix::{Defect, Fix};
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
 use crate::units::Lanes;
@@ -21,6 +21,12 @@ impl Runtime {
         if self.deallocate_begins(id) {
             self.deallocate_marks(out, id);
             self.deallocate_releases(out, id, role);
+            return;
+        }
+        // PR 53129, mesh_buffer.cpp: "Guard against double reporting to Inspector if deallocate()
+        // was called explicitly and then again in the destructor."
+        if self.fixes.has_defect(Defect::InspectorReportsTwice) {
+            self.inspect(out, id, false);
         }
     }
 
@@ -100,6 +106,7 @@ impl Runtime {
         role: Role,
     ) {
         let was = self.objects[id.0].state;
+        self.inspect(out, id, false);
         self.objects.update(id.0, |object| object.state = MeshBufferState::Deallocated);
         if was == MeshBufferState::Owned {
             self.release_backing(out, id, Role::OwnedBufferState, role);

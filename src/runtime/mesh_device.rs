@@ -2,7 +2,7 @@
 
 use super::object::{Object, ObjectId};
 use super::{Refusal, Runtime, Surroundings};
-use crate::event::{AllocationStatus, AllocatorId, Event, Part, RawPointer};
+use crate::event::{AllocationStatus, AllocatorId, Event, Part, RawPointer, Singleton};
 use crate::fix::{Baseline, Fix};
 use crate::journal::{Fingerprint, Vacant, mix};
 use crate::mark::Mark;
@@ -170,6 +170,7 @@ impl Runtime {
         if !self.meshes[mesh].open {
             return;
         }
+        self.use_singleton(out, Singleton::SystemMesh);
         // allocation-server.md 5.2 #8: "clear program cache before close -> freed". Close itself
         // leaves the cache to the destructor (tt-metal.md B5).
         if self.fixes.has(Fix::ClearCacheOnClose) {

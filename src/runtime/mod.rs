@@ -12,14 +12,17 @@ mod allocator_impl;
 mod buffer;
 mod create;
 mod device;
+mod graph_processor;
 mod graph_tracker;
 mod handles;
+mod inspector;
 mod mesh_buffer;
 mod mesh_device;
 mod named;
 mod process;
 mod program_cache;
 mod setup;
+mod statics;
 
 pub use allocation_client::Client;
 pub use allocator_impl::AllocatorImpl;
@@ -32,6 +35,7 @@ use crate::event::Event;
 use crate::fix::FixSet;
 use crate::journal::{Cell, Fingerprint, Slab, Tracking, Vacant, mix};
 use crate::message::{AllocMessage, ObjectRef};
+use graph_processor::{Graph, Hook};
 use handles::Slot;
 use object::Object;
 use program::Program;
@@ -94,8 +98,8 @@ struct Process {
     alive: bool,
     next_mesh_id: u32,
     next_program_id: u32,
-    /// Whether a NO_DISPATCH capture is running.
-    capture: bool,
+    /// What is installed in the GraphTracker.
+    hook: Hook,
 }
 
 impl Vacant for Process {
@@ -111,7 +115,7 @@ impl Vacant for Process {
 impl Fingerprint for Process {
     fn fingerprint(&self) -> u64 {
         let counters = u64::from(self.next_mesh_id) | u64::from(self.next_program_id) << 32;
-        mix(counters, u64::from(self.capture))
+        mix(counters, self.hook as u64)
     }
 }
 
@@ -139,6 +143,12 @@ pub struct Runtime {
     in_flight: Vec<object::ObjectId>,
     /// The mesh whose destructor is running.
     expiring: Cell<Option<u32>>,
+    /// The graph captures in progress.
+    graphs: Cell<Vec<Graph>>,
+    /// Whether the Inspector has a session.
+    inspector: Cell<bool>,
+    /// Whether variables of static storage duration are being destroyed; never between operations.
+    after_main: bool,
     next_unique_id: Cell<u64>,
     process: u32,
     current_process: Cell<u32>,
@@ -149,7 +159,7 @@ pub struct Runtime {
 #[derive(Clone, Debug)]
 pub(crate) struct RuntimeMark {
     slabs: [usize; 7],
-    cells: [usize; 7],
+    cells: [usize; 9],
     allocators: Vec<usize>,
 }
 
@@ -175,6 +185,9 @@ impl Runtime {
             client: Cell::new(client, tracking),
             in_flight: Vec::new(),
             expiring: Cell::new(None, tracking),
+            graphs: Cell::new(Vec::new(), tracking),
+            inspector: Cell::new(false, tracking),
+            after_main: false,
             next_unique_id: Cell::new(0, tracking),
             process: 0,
             current_process: Cell::new(0, tracking),
@@ -198,6 +211,8 @@ impl Runtime {
         self.device_allocators.reset(Vec::new());
         self.client.reset(Client { tracking: self.setup.tracking, ..Client::default() });
         self.expiring.reset(None);
+        self.graphs.reset(Vec::new());
+        self.inspector.reset(false);
         self.next_unique_id.reset(0);
         self.current_process.reset(0);
         self.process = 0;
@@ -222,11 +237,6 @@ impl Runtime {
         &self.setup.memory
     }
 
-    #[inline]
-    fn capture_running(&self) -> bool {
-        self.processes[self.process].capture
-    }
-
     /// A place to come back to.
     pub(crate) fn mark(&self) -> RuntimeMark {
         RuntimeMark {
@@ -245,6 +255,8 @@ impl Runtime {
                 self.device_allocators.mark(),
                 self.client.mark(),
                 self.expiring.mark(),
+                self.graphs.mark(),
+                self.inspector.mark(),
                 self.next_unique_id.mark(),
                 self.current_process.mark(),
             ],
@@ -263,12 +275,15 @@ impl Runtime {
         self.buffer_handles.undo_to(buffers);
         self.mesh_handles.undo_to(mesh_handles);
         self.program_handles.undo_to(program_handles);
-        let [open, dangling, device_allocators, client, expiring, unique_id, process] = mark.cells;
+        let [open, dangling, device_allocators, client, rest @ ..] = mark.cells;
+        let [expiring, graphs, inspector, unique_id, process] = rest;
         self.allocators_open.undo_to(open);
         self.dangling.undo_to(dangling);
         self.device_allocators.undo_to(device_allocators);
         self.client.undo_to(client);
         self.expiring.undo_to(expiring);
+        self.graphs.undo_to(graphs);
+        self.inspector.undo_to(inspector);
         self.next_unique_id.undo_to(unique_id);
         self.current_process.undo_to(process);
         self.process = *self.current_process;
@@ -291,6 +306,8 @@ impl Runtime {
             self.client.hash(),
             *self.next_unique_id,
             u64::from(self.process),
+            self.graphs.hash(),
+            u64::from(*self.inspector),
         ];
         let dangling = self.dangling.iter().map(|(allocator, objects)| {
             objects.iter().fold(u64::from(*allocator), |hash, object| mix(hash, object.unique_id.0))

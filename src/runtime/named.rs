@@ -158,6 +158,22 @@ impl Runtime {
         Ok(true)
     }
 
+    /// `dataflow-program p0 on m0`.
+    ///
+    /// ASSUMED: dataflow buffers get places and are validated as circular buffers are; the code
+    /// that places them was not read.
+    pub(crate) fn create_dataflow_program<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        names: (ProgramHandle, MeshHandle),
+        dataflow_buffers: &[CircularBufferSpec],
+    ) -> Result<bool, Refusal> {
+        let created = self.create_program(out, names, dataflow_buffers)?;
+        let program = self.program(names.0).expect("the program has just got its name");
+        self.programs.update(program, |program| program.dataflow = true);
+        Ok(created)
+    }
+
     /// `assign b0 to p0`.
     pub(crate) fn assign(&mut self, buffer: BufferHandle, program: ProgramHandle) -> bool {
         match (self.buffer(buffer), self.program(program)) {

@@ -51,6 +51,7 @@ impl Runtime {
         }
         meshes.into_iter().for_each(|index| self.meshes.remove(index));
         self.forget_dead_names();
+        self.forget_graph(process.0);
         self.processes.update(process.0, |process| process.alive = false);
         if self.process != process.0 {
             return true;
@@ -60,16 +61,6 @@ impl Runtime {
             self.processes.insert(Process { alive: true, ..Process::default() })
         });
         self.go_to_process(next);
-        true
-    }
-
-    /// `capture begin`, `capture end`: false if it is so already.
-    pub(crate) fn switch_capture<S: Surroundings>(&mut self, out: &mut S, on: bool) -> bool {
-        if self.capture_running() == on {
-            return false;
-        }
-        self.processes.update(self.process, |process| process.capture = on);
-        out.emit(Event::CaptureSwitched { on });
         true
     }
 

@@ -3,7 +3,7 @@
 use super::circular_buffer::{CircularBufferLayout, L1Facts, Validation, validate};
 use super::object::{Object, ObjectId, ObjectKind, Owners};
 use super::{Refusal, Runtime, Surroundings};
-use crate::event::{Event, RawPointer, Region};
+use crate::event::{Event, RawPointer, Region, Singleton};
 use crate::fix::Fix;
 use crate::journal::{Fingerprint, Vacant, mix};
 use crate::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Origin, Role, UniqueId};
@@ -50,6 +50,8 @@ pub struct Program {
     pub process: u32,
     /// Where its circular buffers are.
     pub layout: CircularBufferLayout,
+    /// Whether what it has placed are dataflow buffers: a Metal 2.0 program.
+    pub dataflow: bool,
     /// Whether its circular buffers were allocated (and tracked): `cb_devices_` is not empty.
     pub allocated: bool,
     /// `owned_buffer_pool`.
@@ -102,7 +104,14 @@ impl Fingerprint for Program {
         let kernel = self.kernel.map_or(0, |kernel| u64::from(kernel.0) + 1);
         let place = u64::from(self.mesh_id) | u64::from(self.process) << 32;
         let lengths = (self.pool.len() | self.bound.len() << 32) as u64;
-        let head = [ids, kernel, place, u64::from(self.allocated), self.owners.0, lengths];
+        let head = [
+            ids,
+            kernel,
+            place,
+            u64::from(self.allocated) | u64::from(self.dataflow) << 1,
+            self.owners.0,
+            lengths,
+        ];
         let pool = self.pool.iter().map(|object| u64::from(object.0) + 1);
         let bound = self.bound.iter().map(Bound::fingerprint);
         let layout = std::iter::once(self.layout.fingerprint());
@@ -149,17 +158,30 @@ impl Runtime {
         self.programs.insert(program)
     }
 
-    /// Enqueues a program: its circular buffers are allocated once, and validated every time.
+    /// Enqueues a program: its circular buffers are allocated once, and validated every time. False
+    /// if a hook claimed it, so that it was not dispatched.
     pub(super) fn enqueue_program<S: Surroundings>(
         &mut self,
         out: &mut S,
         program: u32,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
+        if self.captures() {
+            self.capture_program(out, program);
+        }
+        let (mesh, runtime_id) = (self.programs[program].mesh, self.programs[program].runtime_id);
+        let (mesh_id, buffers) = (self.programs[program].mesh_id, self.program_buffers(program));
+        let pid = super::pid(self.process);
+        if self.hook_blocks() {
+            out.emit(Event::ProgramHooked { pid, program: runtime_id, mesh_id, buffers });
+            return Ok(false);
+        }
         if !self.programs[program].allocated {
             self.programs.update(program, |program| program.allocated = true);
             self.track_allocate_cb(out, program);
+            if self.captures() {
+                self.capture_placement(out, program);
+            }
         }
-        let (mesh, runtime_id) = (self.programs[program].mesh, self.programs[program].runtime_id);
         let lowest = self.lowest_occupied_l1(mesh);
         let facts = L1Facts {
             program: runtime_id,
@@ -169,9 +191,8 @@ impl Runtime {
         };
         match validate(&self.programs[program].layout, facts) {
             Validation::Passed => {
-                let mesh_id = self.programs[program].mesh_id;
-                out.emit(Event::ProgramRan { program: runtime_id, mesh_id });
-                Ok(())
+                out.emit(Event::ProgramRan { pid, program: runtime_id, mesh_id, buffers });
+                Ok(true)
             }
             Validation::TooLarge(text) => Err(Refusal::new(text)),
             Validation::Clash(text, region_end) => {
@@ -249,7 +270,11 @@ impl Runtime {
         let origin = Origin::CircularBuffers(dying.runtime_id);
         let object = ObjectRef { origin, unique_id };
         out.emit(Event::RawPointerUsed { pointer: RawPointer::ProgramDevice, alive, object });
+        self.use_singleton(out, Singleton::GraphTracker);
         self.track_deallocate_cb(out, program);
+        if self.captures() {
+            self.capture_deallocate_cb(out, program);
+        }
         self.programs.update(program, |program| program.allocated = false);
     }
 

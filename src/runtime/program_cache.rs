@@ -56,7 +56,14 @@ impl Runtime {
             return self.build_and_cache(out, spec, mesh, bound);
         };
         out.emit(Event::CacheHit { program: self.programs[program].runtime_id });
-        self.enqueue_program(out, program)?;
+        // A program that was built under a hook was never dispatched.
+        let first = !self.programs[program].allocated;
+        if !self.enqueue_program(out, program)? {
+            return Ok(());
+        }
+        if first {
+            self.load_binaries(out, spec, mesh, program)?;
+        }
         let first = &self.programs[program].bound;
         if first.iter().zip(&bound).any(|(old, new)| old.address != new.address) {
             out.emit(Event::Reached(Mark::CacheHitAfterReallocation));
@@ -81,14 +88,20 @@ impl Runtime {
         bound: Vec<Bound>,
     ) -> Result<(), Refusal> {
         let program = self.build_program(out, mesh, &spec.circular_buffers, Role::CacheEntry);
-        let ran = self
-            .enqueue_program(out, program)
-            .and_then(|()| self.load_binaries(out, spec, mesh, program));
-        if let Err(refusal) = ran {
-            self.release_program(out, program, Role::CacheEntry);
-            return Err(refusal);
+        let ran = self.enqueue_program(out, program).and_then(|ran| {
+            if ran {
+                self.load_binaries(out, spec, mesh, program)?;
+            }
+            Ok(ran)
+        });
+        match ran {
+            Err(refusal) => {
+                self.release_program(out, program, Role::CacheEntry);
+                return Err(refusal);
+            }
+            Ok(true) => Self::access(out, &bound, true),
+            Ok(false) => {}
         }
-        Self::access(out, &bound, true);
         self.programs.update(program, |program| program.bound = bound);
         if self.meshes[mesh].cache_enabled {
             self.meshes.update(mesh, |mesh| mesh.cache.push((spec.key, program)));
@@ -162,7 +175,9 @@ impl Runtime {
         if !self.mesh_exists(program) || !self.meshes[self.programs[program].mesh].open {
             return Err(Refusal::closed(self.programs[program].mesh_id));
         }
-        self.enqueue_program(out, program)?;
+        if !self.enqueue_program(out, program)? {
+            return Ok(());
+        }
         let objects = reads.iter().filter_map(|&handle| self.buffer(handle));
         let bound: Vec<Bound> = objects.map(|id| self.bind(&self.objects[id.0])).collect();
         Self::access(out, &bound, true);

@@ -2,7 +2,7 @@
 
 use super::error::ScenarioError;
 use super::lex::Words;
-use crate::op::{Op, RunSpec, Stream};
+use crate::op::{CaptureStep, Op, RunMode, RunSpec, Stream};
 
 type Parsed<T> = Result<T, ScenarioError>;
 type Reader = fn(&mut Words<'_>) -> Parsed<Op>;
@@ -23,7 +23,7 @@ const fn row(keyword: &'static str, form: &'static str, read: Reader) -> Operati
 }
 
 /// Every operation of the language, in the order of [`Op`].
-pub const OPERATIONS: [OperationForm; 36] = [
+pub const OPERATIONS: [OperationForm; 39] = [
     row("open", "open m0 2x4 [at 0,0]", open),
     row("submesh", "submesh m1 of m0 1x2 [at 0,0]", submesh),
     row("close", "close m0", |words| Ok(Op::Close(words.mesh()?))),
@@ -58,9 +58,7 @@ pub const OPERATIONS: [OperationForm; 36] = [
     row("enable-cache", "enable-cache m0", |words| Ok(Op::EnableCache(words.mesh()?))),
     row("deallocate-all", "deallocate-all m0", |words| Ok(Op::DeallocateAll(words.mesh()?))),
     row("clear-allocator", "clear-allocator m0", |words| Ok(Op::ClearAllocator(words.mesh()?))),
-    row("capture", "capture begin|end", |words| {
-        Ok(Op::Capture(words.one_of(&[("begin", true), ("end", false)])?))
-    }),
+    row("capture", "capture begin|end [normal]", capture),
     row("tracking", "tracking on|off", |words| {
         Ok(Op::Tracking(words.one_of(&[("on", true), ("off", false)])?))
     }),
@@ -76,6 +74,9 @@ pub const OPERATIONS: [OperationForm; 36] = [
     row("reap", "reap", |_| Ok(Op::Reap)),
     row("checkpoint", "checkpoint", |_| Ok(Op::Checkpoint)),
     row("exit", "exit", |_| Ok(Op::Exit)),
+    row("dataflow-program", "dataflow-program p0 on m0 [dfbs 1x4096]", dataflow_program),
+    row("inspector", "inspector on", |words| words.fixed("on").map(|()| Op::Inspector)),
+    row("static", "static b0|m0|p0", |words| Ok(Op::Static(words.any_handle()?))),
 ];
 
 fn open(words: &mut Words<'_>) -> Parsed<Op> {
@@ -109,6 +110,22 @@ fn program(words: &mut Words<'_>) -> Parsed<Op> {
     words.fixed("on")?;
     let mesh = words.mesh()?;
     Ok(Op::Program { program, mesh, circular_buffers: words.circular_buffers()? })
+}
+
+fn dataflow_program(words: &mut Words<'_>) -> Parsed<Op> {
+    let program = words.program()?;
+    words.fixed("on")?;
+    let mesh = words.mesh()?;
+    Ok(Op::DataflowProgram { program, mesh, dataflow_buffers: words.program_buffers("dfbs")? })
+}
+
+fn capture(words: &mut Words<'_>) -> Parsed<Op> {
+    let begins = words.one_of(&[("begin", true), ("end", false)])?;
+    Ok(Op::Capture(match begins {
+        true if words.optional("normal") => CaptureStep::Begin(RunMode::Normal),
+        true => CaptureStep::Begin(RunMode::NoDispatch),
+        false => CaptureStep::End,
+    }))
 }
 
 fn share_program(words: &mut Words<'_>) -> Parsed<Op> {

@@ -198,7 +198,12 @@ impl Words<'_> {
     }
 
     pub fn circular_buffers(&mut self) -> Parsed<Vec<CircularBufferSpec>> {
-        if !self.optional("cbs") {
+        self.program_buffers("cbs")
+    }
+
+    /// The circular buffers, or the dataflow buffers, behind their word.
+    pub fn program_buffers(&mut self, word: &'static str) -> Parsed<Vec<CircularBufferSpec>> {
+        if !self.optional(word) {
             return Ok(Vec::new());
         }
         let list = self.word("circular buffers such as `3x4096,1x2048@0-0:3-3`")?;

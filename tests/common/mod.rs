@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use freeorder::choice::Choices;
 use freeorder::event::{Event, Observer, Tick};
-use freeorder::fix::{Baseline, FIXES, FixSet, Preset};
+use freeorder::fix::{Baseline, DEFECTS, FIXES, FixSet, Preset};
 use freeorder::journal::Tracking;
 use freeorder::op::{
-    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, CoreRange, Handle, MeshHandle, Op,
-    Pages, Piece, Place, ProcessId, ProgramHandle, RunSpec, Stream,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
+    MeshHandle, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
 };
 use freeorder::runtime::Setup;
 use freeorder::scenario::Simulation;
@@ -51,6 +51,13 @@ pub fn fix_sets() -> Vec<FixSet> {
         sets.push(with_switches(baseline, u32::MAX));
     }
     sets
+}
+
+/// The set with the bugs of the past whose bits are set.
+pub fn with_defects(fixes: FixSet, bits: u64) -> FixSet {
+    let defects = DEFECTS.iter().map(|info| info.defect);
+    let chosen = defects.filter(|&defect| bits >> defect as u32 & 1 == 1);
+    chosen.fold(fixes, FixSet::with_defect)
 }
 
 /// A baseline with the switches whose bits are set.
@@ -134,7 +141,7 @@ fn run(choices: &mut impl Choices) -> Op {
 }
 
 /// How many kinds of operation [`op_of`] knows, the frequent ones counted more than once.
-pub const KINDS: u64 = 48;
+pub const KINDS: u64 = 51;
 
 /// The operation of a kind whose details are drawn from the choices.
 #[allow(clippy::too_many_lines, reason = "one arm for each operation")]
@@ -201,7 +208,11 @@ pub fn op_of(kind: u64, choices: &mut impl Choices) -> Op {
         36 => one_of(choices, &[Op::DisableCache, Op::EnableCache])(mesh(choices)),
         37 => Op::DeallocateAll(mesh(choices)),
         38 => Op::ClearAllocator(mesh(choices)),
-        39 => Op::Capture(choices.pick(3) == 0),
+        39 => Op::Capture(match choices.pick(4) {
+            0 => CaptureStep::Begin(RunMode::NoDispatch),
+            1 => CaptureStep::Begin(RunMode::Normal),
+            _ => CaptureStep::End,
+        }),
         40 => Op::Tracking(choices.pick(2) == 0),
         41 => match choices.pick(3) {
             0 => Op::Reap,
@@ -213,6 +224,17 @@ pub fn op_of(kind: u64, choices: &mut impl Choices) -> Op {
         44 => Op::Reconnect,
         45 => Op::Deliver(one_of(choices, &[Stream::Old, Stream::New])),
         46 => Op::Process(ProcessId(choices.pick(2) as u32)),
+        47 => Op::DataflowProgram {
+            program: program(choices),
+            mesh: mesh(choices),
+            dataflow_buffers: circular_buffers(choices),
+        },
+        48 => Op::Inspector,
+        49 => Op::Static(match choices.pick(3) {
+            0 => Handle::Buffer(buffer(choices)),
+            1 => Handle::Mesh(mesh(choices)),
+            _ => Handle::Program(program(choices)),
+        }),
         _ => match choices.pick(3) {
             0 => Op::Kill(ProcessId(choices.pick(2) as u32)),
             _ => Op::Exit,

@@ -3,8 +3,9 @@
 use freeorder::allocator::Machine;
 use freeorder::fix::{FIXES, FixSet, Preset};
 use freeorder::op::{
-    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, CoreRange, Handle, MeshHandle, Op,
-    Pages, Piece, Place, ProcessId, ProgramHandle, RunSpec, Stream, ThreadId,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
+    MeshHandle, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
+    ThreadId,
 };
 use freeorder::runtime::circular_buffer::CoreRangeForm;
 use freeorder::scenario::{Class, Expectation, Item, Line, Measure, Scenario, SetupLine};
@@ -92,7 +93,8 @@ fn handle_op() -> impl Strategy<Value = Op> {
     let place = prop_oneof![mesh().prop_map(Place::Mesh), device().prop_map(Place::Device)];
     let piece = prop_oneof![Just(Piece::Backing), device().prop_map(Piece::Local)];
     prop_oneof![
-        handle.prop_map(Op::Drop),
+        handle.clone().prop_map(Op::Drop),
+        handle.prop_map(Op::Static),
         (buffer(), place, spec()).prop_map(|(buffer, place, spec)| Op::Alloc {
             buffer,
             place,
@@ -112,6 +114,9 @@ fn handle_op() -> impl Strategy<Value = Op> {
         (buffer(), piece).prop_map(|(buffer, piece)| Op::Release { buffer, piece }),
         (program(), mesh(), circular_buffers()).prop_map(|(program, mesh, circular_buffers)| {
             Op::Program { program, mesh, circular_buffers }
+        }),
+        (program(), mesh(), circular_buffers()).prop_map(|(program, mesh, dataflow_buffers)| {
+            Op::DataflowProgram { program, mesh, dataflow_buffers }
         }),
         (program(), program()).prop_map(|(program, of)| Op::ShareProgram { program, of }),
         (buffer(), program()).prop_map(|(buffer, program)| Op::Assign { buffer, program }),
@@ -141,7 +146,12 @@ fn mesh_op() -> impl Strategy<Value = Op> {
 
 fn world_op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        any::<bool>().prop_map(Op::Capture),
+        select(vec![
+            Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
+            Op::Capture(CaptureStep::Begin(RunMode::Normal)),
+            Op::Capture(CaptureStep::End),
+            Op::Inspector,
+        ]),
         any::<bool>().prop_map(Op::Tracking),
         (0..=1_000_000_u32).prop_map(Op::Lose),
         select(vec![Stream::Old, Stream::New]).prop_map(Op::Deliver),
@@ -202,6 +212,9 @@ pub fn row(op: &Op) -> usize {
         Op::Reap => 33,
         Op::Checkpoint => 34,
         Op::Exit => 35,
+        Op::DataflowProgram { .. } => 36,
+        Op::Inspector => 37,
+        Op::Static(_) => 38,
     }
 }
 

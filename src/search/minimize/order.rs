@@ -110,6 +110,7 @@ fn program_rank(op: &Op) -> Option<(u8, Reverse<u32>, u8)> {
         | Op::View { .. }
         | Op::Share { .. }
         | Op::Program { .. }
+        | Op::DataflowProgram { .. }
         | Op::ShareProgram { .. }
         | Op::Assign { .. }
         | Op::Enqueue { .. }
@@ -130,6 +131,8 @@ fn program_rank(op: &Op) -> Option<(u8, Reverse<u32>, u8)> {
         | Op::DeallocateAll(_)
         | Op::ClearAllocator(_)
         | Op::Capture(_)
+        | Op::Inspector
+        | Op::Static(_)
         | Op::Tracking(_)
         | Op::ServerRestart
         | Op::Lose(_)

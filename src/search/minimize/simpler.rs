@@ -131,6 +131,13 @@ fn simpler(op: &Op) -> Vec<Op> {
                 circular_buffers,
             })
             .collect(),
+        Op::DataflowProgram { program, mesh, dataflow_buffers } => fewer(dataflow_buffers)
+            .map(|dataflow_buffers| Op::DataflowProgram {
+                program: *program,
+                mesh: *mesh,
+                dataflow_buffers,
+            })
+            .collect(),
         Op::Enqueue { program, reads } => {
             without_one(reads).map(|reads| Op::Enqueue { program: *program, reads }).collect()
         }
@@ -157,6 +164,8 @@ fn simpler(op: &Op) -> Vec<Op> {
         | Op::DeallocateAll(_)
         | Op::ClearAllocator(_)
         | Op::Capture(_)
+        | Op::Inspector
+        | Op::Static(_)
         | Op::Tracking(_)
         | Op::ServerRestart
         | Op::Lose(_)

@@ -1,0 +1,257 @@
+//! Graph captures and the hook that they install: ttnn's `graph_processor.cpp` and the hooks of
+//! `graph_tracking.cpp` (tt-metal.md A5, E1, E2).
+
+use super::object::{Object, ObjectId};
+use super::{Runtime, Surroundings, pid};
+use crate::event::{Event, GraphNode, ProgramBuffers, TrackedDevice};
+use crate::fix::Defect;
+use crate::journal::{Fingerprint, mix};
+use crate::op::{CaptureStep, RunMode};
+use crate::units::DeviceAddr;
+
+/// The hook of the GraphTracker: "at most one" (tt-metal.md A5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Hook {
+    /// None is installed.
+    #[default]
+    None,
+    /// That of a NORMAL capture, which lets everything pass.
+    Passes,
+    /// That of a NO_DISPATCH capture, which claims everything.
+    Blocks,
+}
+
+/// A capture in progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Graph {
+    process: u32,
+    mode: RunMode,
+    /// The nodes so far.
+    next: u32,
+    /// The key of each buffer that has a node, and the node.
+    buffers: Vec<(u64, u32)>,
+}
+
+impl Fingerprint for Vec<Graph> {
+    fn fingerprint(&self) -> u64 {
+        self.iter().fold(0, |hash, graph| {
+            let head = u64::from(graph.process) << 33 | u64::from(graph.next) << 1;
+            let head = mix(hash, head | u64::from(graph.mode == RunMode::Normal));
+            let buffers = graph.buffers.iter().map(|&(key, node)| mix(key, u64::from(node)));
+            buffers.fold(head, mix)
+        })
+    }
+}
+
+impl Runtime {
+    /// `capture begin`, `capture end`: false if it is so already.
+    pub(crate) fn switch_capture<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        step: CaptureStep,
+    ) -> bool {
+        match (step, self.graph()) {
+            (CaptureStep::Begin(mode), None) => self.begin_capture(out, mode),
+            (CaptureStep::End, Some(index)) => self.end_capture(out, index),
+            (CaptureStep::Begin(_), Some(_)) | (CaptureStep::End, None) => return false,
+        }
+        true
+    }
+
+    fn begin_capture<S: Surroundings>(&mut self, out: &mut S, mode: RunMode) {
+        let process = self.process;
+        let hook = match mode {
+            RunMode::Normal => Hook::Passes,
+            RunMode::NoDispatch => Hook::Blocks,
+        };
+        // `add_hook` returns false if one exists (tt-metal.md A5).
+        if self.processes[process].hook == Hook::None {
+            self.processes.update(process, |process| process.hook = hook);
+        }
+        out.emit(Event::CaptureSwitched { pid: pid(process), mode: Some(mode) });
+        let graph = Graph { process, mode, next: 0, buffers: Vec::new() };
+        self.graphs.update(|graphs| graphs.push(graph));
+        self.add_node(out, GraphNode::CaptureStart);
+    }
+
+    fn end_capture<S: Surroundings>(&mut self, out: &mut S, index: usize) {
+        self.add_node(out, GraphNode::CaptureEnd);
+        self.graphs.update(|graphs| graphs.remove(index));
+        let process = self.process;
+        // PR 11627: "End capture didn't disable hooks."
+        if !self.fixes.has_defect(Defect::HookStays) {
+            self.processes.update(process, |process| process.hook = Hook::None);
+        }
+        out.emit(Event::CaptureSwitched { pid: pid(process), mode: None });
+    }
+
+    /// Whether the hook claims what it is asked about.
+    #[inline]
+    pub(super) fn hook_blocks(&self) -> bool {
+        self.processes[self.process].hook == Hook::Blocks
+    }
+
+    /// Whether a deallocation is kept from the allocator: the hook is asked first, and with a
+    /// capture running it claims real buffers too, with no more than a warning, so that their
+    /// blocks leak (tt-metal.md A5).
+    #[inline]
+    pub(super) fn hook_keeps(&self, object: &Object) -> bool {
+        // PR 21806: "Stored in buffer whether its allocation was hooked and avoiding deallocation
+        // for them even if the hook was removed".
+        let remembered = object.hooked && !self.fixes.has_defect(Defect::HookedFlagMissing);
+        self.hook_blocks() || remembered
+    }
+
+    /// The index of the capture of the current process.
+    #[inline]
+    fn graph(&self) -> Option<usize> {
+        self.graphs.iter().position(|graph| graph.process == self.process)
+    }
+
+    /// The capture of a process ends with the process.
+    pub(super) fn forget_graph(&mut self, process: u32) {
+        if self.graphs.iter().any(|graph| graph.process == process) {
+            self.graphs.update(|graphs| graphs.retain(|graph| graph.process != process));
+        }
+    }
+
+    /// Whether any process is in a capture.
+    #[inline]
+    pub(super) fn captures(&self) -> bool {
+        !self.graphs.is_empty()
+    }
+
+    /// `GraphProcessor::track_allocate`.
+    ///
+    /// ASSUMED: owners only, as upstream tracks them, also where the fork tracks more.
+    #[cold]
+    pub(super) fn capture_allocate<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) {
+        if self.graph().is_some() {
+            let connection = self.add_buffer(out, id);
+            let object = &self.objects[id.0];
+            let (region, address, size) = (object.region(), object.address, object.size);
+            let object = object.reference();
+            let node = GraphNode::BufferAllocate { object, connection, region, address, size };
+            self.add_node(out, node);
+        }
+    }
+
+    /// `GraphProcessor::track_deallocate`.
+    #[cold]
+    pub(super) fn capture_deallocate<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) {
+        if let Some(index) = self.graph() {
+            let early = self.graphs[index].next;
+            let connection = self.add_buffer(out, id);
+            let object = &self.objects[id.0];
+            let (address, size, object) = (object.address, object.size, object.reference());
+            // PR 12169: "If allocation out of scope of the graph we are creating a new buffer ID in
+            // deallocate. But we are using a wrong counter for deallocate node." It was read before
+            // the buffer's node was made.
+            let late = self.fixes.has_defect(Defect::LateBufferNode);
+            let counter = if late { early } else { self.graphs[index].next };
+            let node = GraphNode::BufferDeallocate { object, connection, address, size };
+            self.add_node_as(out, node, counter);
+        }
+    }
+
+    /// `GraphProcessor::add_buffer`: the node of a buffer, made when it is first seen.
+    fn add_buffer<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) -> u32 {
+        let (size, object) = (self.objects[id.0].size, self.objects[id.0].reference());
+        // PR 18764: "Need to track unique Buffers during capture-time by their unique-id rather
+        // than Buffer* (ptr addr) since it can be re-used at different points in time". The slot of
+        // an object is its host pointer.
+        let key = if self.fixes.has_defect(Defect::PointerIdentity) {
+            u64::from(id.0)
+        } else {
+            object.unique_id.0
+        };
+        let index = self.graph().expect("the caller has found the capture");
+        let known = self.graphs[index].buffers.iter().find(|(one, _)| *one == key);
+        if let Some(&(_, node)) = known {
+            return node;
+        }
+        let node = self.graphs[index].next;
+        self.add_node(out, GraphNode::Buffer { object, size });
+        self.graphs.update(|graphs| graphs[index].buffers.push((key, node)));
+        node
+    }
+
+    /// `GraphTracker::track_program`, before a program is dispatched or hooked.
+    #[cold]
+    pub(super) fn capture_program<S: Surroundings>(&mut self, out: &mut S, program: u32) {
+        let Some(index) = self.graph() else { return };
+        let device = TrackedDevice::Mesh(self.programs[program].mesh_id);
+        // PR 11687: "Graph trace misses CB deallocation event. [...] Fixing by adding a CB
+        // deallocation event in track_program".
+        if !self.fixes.has_defect(Defect::NoCbDeallocate) {
+            self.add_node(out, GraphNode::CircularBufferDeallocateAll { device });
+        }
+        // "in NO_DISPATCH also one CB allocate per CB with address 0" (tt-metal.md E2).
+        if self.graphs[index].mode == RunMode::NoDispatch {
+            self.capture_program_buffers(out, program, device);
+        }
+    }
+
+    /// Circular buffers get their places: a node for each of them on each chip.
+    #[cold]
+    pub(super) fn capture_placement<S: Surroundings>(&mut self, out: &mut S, program: u32) {
+        if self.graph().is_some() {
+            let chips = self.meshes[self.programs[program].mesh].devices;
+            self.capture_program_buffers(out, program, TrackedDevice::Chips(chips));
+        }
+    }
+
+    fn capture_program_buffers<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        program: u32,
+        device: TrackedDevice,
+    ) {
+        let dataflow = self.programs[program].dataflow;
+        // Issue 51674: "TTNN graph capture only records legacy circular buffers, not Metal 2.0
+        // DataflowBuffers."
+        if dataflow && self.fixes.has_defect(Defect::DataflowBuffersMissing) {
+            return;
+        }
+        let hooked = matches!(device, TrackedDevice::Mesh(_));
+        for (address, size) in self.programs[program].layout.placed.clone() {
+            let address = if hooked { DeviceAddr(0) } else { address };
+            let node = match dataflow {
+                true => GraphNode::DataflowBufferAllocate { device, address, size },
+                false => GraphNode::CircularBufferAllocate { device, address, size },
+            };
+            self.add_node(out, node);
+        }
+    }
+
+    /// `GraphTracker::track_deallocate_cb`, from `~Program`.
+    #[cold]
+    pub(super) fn capture_deallocate_cb<S: Surroundings>(&mut self, out: &mut S, program: u32) {
+        if self.graph().is_some() && self.mesh_exists(program) {
+            let chips = self.meshes[self.programs[program].mesh].devices;
+            let device = TrackedDevice::Chips(chips);
+            self.add_node(out, GraphNode::CircularBufferDeallocateAll { device });
+        }
+    }
+
+    /// How many circular and dataflow buffers a program has.
+    pub(super) fn program_buffers(&self, program: u32) -> ProgramBuffers {
+        let program = &self.programs[program];
+        let placed = program.layout.placed.len() as u32;
+        match program.dataflow {
+            true => ProgramBuffers { circular: 0, dataflow: placed },
+            false => ProgramBuffers { circular: placed, dataflow: 0 },
+        }
+    }
+
+    fn add_node<S: Surroundings>(&mut self, out: &mut S, node: GraphNode) {
+        let index = self.graph().expect("the caller has found the capture");
+        self.add_node_as(out, node, self.graphs[index].next);
+    }
+
+    fn add_node_as<S: Surroundings>(&mut self, out: &mut S, node: GraphNode, counter: u32) {
+        let index = self.graph().expect("the caller has found the capture");
+        out.emit(Event::Captured { pid: pid(self.process), counter, node });
+        self.graphs.update(|graphs| graphs[index].next += node.count());
+    }
+}
