@@ -98,6 +98,8 @@ oracles! {
         note = false;
     /// Calls on things that are gone.
     Teardown = "teardown", "is no raw pointer followed after its target died", note = false;
+    /// Memory that was not to be had.
+    Oom = "oom", "is it fragmentation or exhaustion when memory is not to be had", note = true;
     /// Calls that a guard swallowed.
     MaskedDoubleFree = "masked-double-free", "did a guard swallow a call", note = true;
 }

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use common::{
     Digits, KINDS, Lines, fix_sets, limited_setup, op_of, panics, sequence, setup, shrink,
-    simulation, text, with_switches,
+    simulation, text, with_defects, with_switches,
 };
 use freeorder::choice::{Choices, Seeded};
-use freeorder::fix::{Baseline, FIXES, Fix, FixSet};
+use freeorder::fix::{Baseline, DEFECTS, FIXES, Fix, FixSet};
 use freeorder::journal::Tracking;
 use freeorder::op::{Op, ThreadId};
 use freeorder::runtime::Setup;
@@ -58,6 +58,12 @@ fn start() -> impl Strategy<Value = Start> {
     let any_set = (prop::sample::select(&Baseline::ALL[..]), any::<u32>())
         .prop_map(|(baseline, bits)| with_switches(baseline, bits));
     let fixes = prop_oneof![3 => published, 1 => any_set];
+    let defects = prop_oneof![
+        1 => Just(0),
+        1 => prop::sample::select(&DEFECTS[..]).prop_map(|info| 1 << info.defect as u32),
+        1 => any::<u64>(),
+    ];
+    let fixes = (fixes, defects).prop_map(|(fixes, bits)| with_defects(fixes, bits));
     let limited = prop::bool::weighted(0.2);
     (fixes, prop::sample::select(&ServerKind::ALL[..]), limited).prop_map(
         |(fixes, server, limited)| {

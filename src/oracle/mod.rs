@@ -17,6 +17,7 @@ mod holdings;
 mod living;
 mod lowest;
 mod masked_double_free;
+mod oom;
 mod overlap;
 mod register;
 mod registry;
@@ -194,7 +195,9 @@ impl Observer for Oracles {
             | Event::AddressReturned { .. }
             | Event::AllocationFailed { .. }
             | Event::RegionCleared { .. } => self.see_allocator(tick, event),
-            Event::StatusChanged { .. } | Event::BufferDestroyed { .. } => {
+            Event::StatusChanged { .. }
+            | Event::BufferDestroyed { .. }
+            | Event::Stranded { .. } => {
                 self.see_buffer(tick, event);
             }
             Event::Registered { .. } | Event::Unregistered { .. } => self.living.follow(event),
@@ -206,6 +209,7 @@ impl Observer for Oracles {
                 self.follow_programs(event);
             }
             Event::ProgramClashed { .. }
+            | Event::ProgramOverlaid { .. }
             | Event::MemoryAccessed { .. }
             | Event::RawPointerUsed { .. }
             | Event::MeshClosed { .. }
@@ -284,6 +288,7 @@ impl Oracles {
         overlap::watch(tick, event, &facts, findings);
         single_free::watch(tick, event, &facts, findings);
         teardown::watch(tick, event, &facts, findings);
+        oom::watch(tick, event, &facts, findings);
         self.holdings.follow(event);
         let (facts, findings) = self.split(Transition::default());
         lowest::watch(tick, event, &facts, findings);
@@ -315,7 +320,9 @@ impl Oracles {
     fn see_rare(&mut self, tick: Tick, event: &Event<'_>) {
         let (facts, findings) = self.split(Transition::default());
         match event {
-            Event::ProgramClashed { .. } => cb_clash::watch(tick, event, &facts, findings),
+            Event::ProgramClashed { .. } | Event::ProgramOverlaid { .. } => {
+                cb_clash::watch(tick, event, &facts, findings);
+            }
             Event::MemoryAccessed { .. } => use_after_free::watch(tick, event, &facts, findings),
             Event::RawPointerUsed { .. } | Event::MeshClosed { .. } => {
                 teardown::watch(tick, event, &facts, findings);

@@ -4,7 +4,7 @@ use super::graph_tracker::mesh_id_lane;
 use super::object::{Object, ObjectId, ObjectKind};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Guard, Part};
-use crate::fix::{Baseline, Fix};
+use crate::fix::{Baseline, Defect, Fix};
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
 use crate::units::Lanes;
@@ -30,6 +30,14 @@ impl Runtime {
             (false, Baseline::Fork) => FreeOn::Mark,
             (false, Baseline::Upstream) => FreeOn::Never,
         }
+    }
+
+    /// Whether buffers outlive the close of their device, and are deallocated through it.
+    #[inline]
+    pub(super) fn deallocates_after_close(&self) -> bool {
+        // PR 9380: "segfault in Tensor dtor after close"; since then deallocation is skipped when
+        // the device is closed.
+        self.fixes.has_defect(Defect::DeallocateAfterClose)
     }
 
     /// `Buffer::create` at a given address, on each of the devices: ALLOCATED at once, tracked by
@@ -83,7 +91,8 @@ impl Runtime {
             }
             return;
         }
-        if self.device_is_initialized(&object) && object.size.0 != 0 {
+        let reachable = self.device_is_initialized(&object) || self.deallocates_after_close();
+        if reachable && object.size.0 != 0 {
             self.track_deallocate(out, &object, Part::Owner, (CallPath::DeallocateImpl, role));
             // tt-metal.md A5: the hook is asked first; with a capture running it claims real
             // buffers too, with no more than a warning, so that their blocks leak.

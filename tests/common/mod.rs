@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use freeorder::choice::Choices;
 use freeorder::event::{Event, Observer, Tick};
-use freeorder::fix::{Baseline, FIXES, FixSet, Preset};
+use freeorder::fix::{Baseline, DEFECTS, FIXES, FixSet, Preset};
 use freeorder::journal::Tracking;
 use freeorder::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, CoreRange, Handle, MeshHandle, Op,
@@ -58,6 +58,13 @@ pub fn with_switches(baseline: Baseline, bits: u32) -> FixSet {
     let switches = FIXES.iter().map(|info| info.fix);
     let chosen = switches.filter(|&fix| bits >> fix as u32 & 1 == 1);
     chosen.fold(FixSet::none(baseline), FixSet::with)
+}
+
+/// A set with the bugs of the past whose bits are set.
+pub fn with_defects(fixes: FixSet, bits: u64) -> FixSet {
+    let defects = DEFECTS.iter().map(|info| info.defect);
+    let chosen = defects.filter(|&defect| bits >> defect as u32 & 1 == 1);
+    chosen.fold(fixes, FixSet::with_defect)
 }
 
 /// The digits of a number as choices: a decision is a remainder, so that a small number is a
