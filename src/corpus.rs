@@ -1,4 +1,5 @@
-//! The corpus that ships with the crate: scenarios whose expectations come from the documents.
+//! The corpus that ships with the crate: scenarios whose expectations come from the documents, and
+//! the shortest reproducers of real bugs of the past.
 
 use std::path::Path;
 
@@ -30,17 +31,19 @@ impl File {
     }
 }
 
-macro_rules! claims {
-    ($($name:literal),* $(,)?) => {
-        /// `corpus/claims`: a scenario for every testable sentence of the documents.
-        pub const CLAIMS: &[File] = &[$(File {
+macro_rules! files {
+    ($(#[$doc:meta])* $list:ident in $folder:literal: $($name:literal),* $(,)?) => {
+        $(#[$doc])*
+        pub const $list: &[File] = &[$(File {
             name: $name,
-            text: include_str!(concat!("../corpus/claims/", $name, ".scenario")),
+            text: include_str!(concat!("../corpus/", $folder, "/", $name, ".scenario")),
         }),*];
     };
 }
 
-claims! {
+files! {
+    /// `corpus/claims`: a scenario for every testable sentence of the documents.
+    CLAIMS in "claims":
     "address-reuse-frees-in-turn",
     "all-three-fixes-show-every-device",
     "allocated-1112-freed-2133",
@@ -84,6 +87,45 @@ claims! {
     "tracking-starts-late",
 }
 
+files! {
+    /// `corpus/defects`: the shortest reproducers of real bugs of the past.
+    DEFECTS in "defects":
+    "alias-registered",
+    "allocator-before-cache",
+    "best-is-first",
+    "bulk-free-first",
+    "cached-programs-counted",
+    "cbs-outlive-device",
+    "close-keeps-buffers",
+    "close-without-free",
+    "dataflow-buffers-missing",
+    "deallocate-after-close",
+    "deallocate-forces-root",
+    "devices-end-at-close",
+    "extra-owner",
+    "first-fit-fragments",
+    "hit-not-validated",
+    "hook-stays",
+    "hooked-flag-missing",
+    "inspector-reports-twice",
+    "late-buffer-node",
+    "late-free-of-a-dead-handle",
+    "no-cb-deallocate",
+    "no-expiry-check",
+    "no-process-slots",
+    "parent-and-submesh-overlap",
+    "pointer-identity",
+    "pool-outlives-program",
+    "racy-deallocate",
+    "region-lost",
+    "stale-meta-block",
+    "stale-override",
+    "static-mesh",
+    "static-tensors",
+    "track-before-state",
+    "unmirror-after-close",
+}
+
 /// Whether a path is a scenario file, by its ending.
 #[must_use]
 pub fn is_scenario(path: &Path) -> bool {
@@ -96,8 +138,13 @@ mod tests {
 
     /// A file that is not in the list would be tested by nobody.
     #[test]
-    fn every_file_of_the_folder_is_in_the_list_and_parses() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/claims");
+    fn every_file_of_the_folders_is_in_its_list_and_parses() {
+        for (folder, list) in [("claims", CLAIMS), ("defects", DEFECTS)] {
+            is_what_is_in(list, &Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(folder));
+        }
+    }
+
+    fn is_what_is_in(list: &[File], folder: &Path) {
         let files = std::fs::read_dir(folder).expect("the corpus is part of the project");
         let paths = files.map(|file| file.expect("a readable folder").path());
         let mut names: Vec<String> = paths
@@ -105,9 +152,9 @@ mod tests {
             .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
             .collect();
         names.sort();
-        let listed: Vec<&str> = CLAIMS.iter().map(|file| file.name).collect();
+        let listed: Vec<&str> = list.iter().map(|file| file.name).collect();
         assert_eq!(listed, names);
-        for file in CLAIMS {
+        for file in list {
             let scenario = file.scenario().unwrap_or_else(|error| panic!("{}: {error}", file.name));
             assert_eq!(scenario.to_string(), file.text, "{} prints back", file.name);
         }

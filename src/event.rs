@@ -117,6 +117,8 @@ pub enum RawPointer {
     RegisteredBuffer,
     /// `IDevice*` in a program's `cb_devices_`.
     ProgramDevice,
+    /// `MeshDevice*` of a MeshBuffer.
+    MeshDevice,
 }
 
 impl fmt::Display for RawPointer {
@@ -125,6 +127,7 @@ impl fmt::Display for RawPointer {
             Self::Allocator => "the allocator of a buffer",
             Self::RegisteredBuffer => "a buffer in allocated_buffers_",
             Self::ProgramDevice => "the device of a program's circular buffers",
+            Self::MeshDevice => "the mesh device of a MeshBuffer",
         })
     }
 }
@@ -206,7 +209,15 @@ pub enum Event<'a> {
         after: AllocatorState,
     },
     /// The allocator refused.
-    AllocationFailed { region: Region, object: ObjectRef, after: AllocatorState },
+    AllocationFailed {
+        region: Region,
+        object: ObjectRef,
+        /// What each bank would have had to store, if no free block was large enough for it.
+        short_of: Option<Bytes>,
+        after: AllocatorState,
+    },
+    /// An owner of memory is held by nobody any more who could let go of it.
+    Stranded { object: ObjectRef, region: Region, address: DeviceAddr },
     /// The allocator forgot every block of a region (`clear`, or a bulk release).
     RegionCleared { region: Region, after: AllocatorState },
     /// The allocator was destroyed with its device.
@@ -236,6 +247,9 @@ pub enum Event<'a> {
     /// A program failed validation: circular buffers up to `region_end` reach the L1 buffer at
     /// `lowest`.
     ProgramClashed { program: u32, region: Region, lowest: DeviceAddr, region_end: DeviceAddr },
+    /// A program was dispatched without being validated, and its circular buffers, which end at
+    /// `region_end`, lie over the L1 buffer at `lowest`.
+    ProgramOverlaid { program: u32, region: Region, lowest: DeviceAddr, region_end: DeviceAddr },
     /// A program was destroyed.
     ProgramDestroyed { program: u32 },
     /// Memory was read through a buffer. `owner` is who held it when the address was bound.

@@ -109,6 +109,8 @@ pub enum Fix {
     AtomicAllocation,
     /// Clear() also forgets the lowest occupied address. Source: tt-metal.md F, S-CLEARLOW.
     ClearResetsLowest,
+    /// L1 and L1_SMALL are searched by best fit. Source: tt-metal.md D3, pull request 35515.
+    BestFitL1,
 }
 
 impl Fix {

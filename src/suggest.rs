@@ -1,5 +1,8 @@
 //! "Did you mean ...?": the nearest of a set of names.
 
+/// Of more names than these only the nearest are listed: a wall of names helps nobody.
+const LISTED_MAX: usize = 32;
+
 /// A sentence that says what would have been right: the nearest name, or all of them.
 #[must_use]
 pub fn hint<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
@@ -9,6 +12,12 @@ pub fn hint<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
     match nearest {
         Some((distance, name)) if distance <= 1 + name.len() / 3 => {
             format!("did you mean `{name}`?")
+        }
+        Some(_) if names.len() > LISTED_MAX => {
+            let mut nearest: Vec<&str> = names.clone();
+            nearest.sort_by_key(|name| distance(&shortened, name));
+            let listed = nearest[..LISTED_MAX].join(", ");
+            format!("expected one of {listed}, or of {} more", names.len() - LISTED_MAX)
         }
         Some(_) => format!("expected one of {}", names.join(", ")),
         None => "nothing is expected here".to_owned(),

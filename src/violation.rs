@@ -112,6 +112,8 @@ oracles! {
     /// Destructors after the end of `main`.
     StaticOrder = "static-order", "does nothing go to a singleton after it is gone",
         note = false;
+    /// Memory that was not to be had.
+    Oom = "oom", "is it fragmentation or exhaustion when memory is not to be had", note = true;
     /// Calls that a guard swallowed.
     MaskedDoubleFree = "masked-double-free", "did a guard swallow a call", note = true;
 }

@@ -150,7 +150,10 @@ fn a_count_that_is_not_what_was_given_out_is_a_fault_of_the_free_list() {
 /// A failed call must change nothing (invariant 5); the C++ keeps the block that it throws over.
 #[test]
 fn a_failed_call_that_keeps_its_block_is_a_fault_of_the_free_list_once() {
-    let failed = |after| Event::AllocationFailed { region: region(0), object: object(A), after };
+    let failed = |after| {
+        let (region, object, short_of) = (region(0), object(A), None);
+        Event::AllocationFailed { region, object, short_of, after }
+    };
     let events = [opened(0), failed(state(64, None)), taken(0, A, 1024, state(128, 1024))];
     assert_eq!(said(&events), [(FreeList, 1)]);
     let cleared = Event::RegionCleared { region: region(0), after: state(64, None) };
@@ -276,6 +279,72 @@ fn a_dead_owner_in_allocated_buffers_is_a_fault_of_the_registry() {
     let both = [enter, allocated(A), deallocated(A), destroyed(true)];
     assert_eq!(said(&both), [(Registry, 1)], "one pointer is one fault");
     assert_eq!(said(&[enter, allocated(A), leave, deallocated(A), destroyed(false)]), []);
+}
+
+/// Issue 12046: a buffer whose address was set does not own it, and was in the map of buffers all
+/// the same when somebody else destroyed it.
+#[test]
+fn an_alias_that_is_destroyed_in_allocated_buffers_is_a_fault_of_the_registry() {
+    let enter = Event::Registered { allocator: AllocatorId(0), object: object(B) };
+    let destroyed = |registered| Event::BufferDestroyed {
+        object: object(B),
+        released_by: Role::UserHandle,
+        registered,
+    };
+    assert_eq!(said(&[enter, destroyed(true)]), [(Registry, 1)]);
+    assert_eq!(said(&[destroyed(false)]), []);
+}
+
+/// Issue 44640: memory whose owner is ALLOCATED, and out of everybody's reach, is as lost as any;
+/// what clashes with it clashes with a leak.
+#[test]
+fn an_owner_that_nobody_can_let_go_of_leaks_its_block() {
+    let take = taken(0, A, 1024, state(64, 1024));
+    let (region, address) = (region(0), DeviceAddr(1024));
+    let stranded = Event::Stranded { object: object(A), region, address };
+    let clash =
+        Event::ProgramClashed { program: 0, region, lowest: address, region_end: DeviceAddr(1056) };
+    let lost = [opened(0), take, allocated(A), stranded, clash];
+    assert_eq!(said(&lost), [(DeviceLeak, 1), (CbClash, 1)]);
+    assert_eq!(said(&[opened(0), take, allocated(A), clash]), []);
+}
+
+/// Issue 53537: a hit that is not validated overwrites the buffers that came after the miss.
+#[test]
+fn a_program_that_runs_over_an_l1_buffer_clashes() {
+    let over = |lowest| Event::ProgramOverlaid {
+        program: 0,
+        region: region(0),
+        lowest: DeviceAddr(lowest),
+        region_end: DeviceAddr(1536),
+    };
+    let held = [opened(0), taken(0, A, 1024, state(64, 1024)), allocated(A)];
+    assert_eq!(said(&[held[0], held[1], held[2], over(1024)]), [(CbClash, 1)]);
+    assert_eq!(said(&[held[0], held[1], held[2], over(1088)]), [], "nothing is there");
+}
+
+/// Issue 35516: out of memory although space suffices. The note tells the two reasons apart.
+#[test]
+fn memory_that_is_not_to_be_had_is_noted_with_the_reason() {
+    let take = taken(0, A, 1536, state(64, 1536));
+    let failed = |bytes: Option<u64>| Event::AllocationFailed {
+        region: region(0),
+        object: object(B),
+        short_of: bytes.map(Bytes),
+        after: state(64, 1536),
+    };
+    let reason = |bytes| {
+        let mut oracles = Oracles::new(Tracking::NONE, 1);
+        for event in [opened(0), take, failed(Some(bytes))] {
+            oracles.observe(Tick(0), &event);
+        }
+        assert!(!oracles.findings().failed(), "a note changes no verdict");
+        oracles.findings().violations()[0].what
+    };
+    assert!(reason(960).contains("fragmentation"), "{}", reason(960));
+    assert!(reason(961).contains("exhaustion"), "{}", reason(961));
+    assert_eq!(said(&[opened(0), take, failed(Some(960))]), [(Oom, 1)]);
+    assert_eq!(said(&[opened(0), take, failed(None)]), [], "it was refused for another reason");
 }
 
 /// The published symptom. The keys know the ALLOC here: only the server has forgotten it.

@@ -58,11 +58,15 @@ fn start() -> impl Strategy<Value = Start> {
     let any_set = (prop::sample::select(&Baseline::ALL[..]), any::<u32>())
         .prop_map(|(baseline, bits)| with_switches(baseline, bits));
     let fixes = prop_oneof![3 => published, 1 => any_set];
+    let defects = prop_oneof![
+        1 => Just(0),
+        1 => prop::sample::select(&DEFECTS[..]).prop_map(|info| 1 << info.defect as u32),
+        1 => any::<u64>(),
+    ];
+    let fixes = (fixes, defects).prop_map(|(fixes, bits)| with_defects(fixes, bits));
     let limited = prop::bool::weighted(0.2);
-    let defects = prop_oneof![3 => Just(0), 1 => any::<u64>()];
-    (fixes, defects, prop::sample::select(&ServerKind::ALL[..]), limited).prop_map(
-        |(fixes, defects, server, limited)| {
-            let fixes = with_defects(fixes, defects);
+    (fixes, prop::sample::select(&ServerKind::ALL[..]), limited).prop_map(
+        |(fixes, server, limited)| {
             let setup = if limited { limited_setup() } else { setup() };
             Start { setup, fixes, server }
         },

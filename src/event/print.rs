@@ -108,8 +108,12 @@ impl fmt::Display for Event<'_> {
                     None => write!(f, "none {after}"),
                 }
             }
-            Self::AllocationFailed { region, object, after } => {
-                write!(f, "allocation-failed {region} {object} {after}")
+            Self::AllocationFailed { region, object, short_of, after } => {
+                write!(f, "allocation-failed {region} {object} {after}")?;
+                short_of.map_or(Ok(()), |bytes| write!(f, " short-of={bytes}"))
+            }
+            Self::Stranded { object, region, address } => {
+                write!(f, "stranded {object} {region} address={address}")
             }
             Self::RegionCleared { region, after } => write!(f, "region-cleared {region} {after}"),
             Self::AllocatorDestroyed { allocator } => {
@@ -150,6 +154,10 @@ impl fmt::Display for Event<'_> {
             }
             Self::ProgramClashed { program, region, lowest, region_end } => {
                 write!(f, "program-clashed {program} {region} lowest={lowest}")?;
+                write!(f, " region-end={region_end}")
+            }
+            Self::ProgramOverlaid { program, region, lowest, region_end } => {
+                write!(f, "program-overlaid {program} {region} lowest={lowest}")?;
                 write!(f, " region-end={region_end}")
             }
             Self::ProgramDestroyed { program } => write!(f, "program-destroyed {program}"),

@@ -97,6 +97,101 @@ defects! {
         "https://github.com/tenstorrent/tt-metal/issues/15290",
         "tt_metal/distributed/mesh_device.cpp",
         "a mesh device in a static variable unmaps itself from a SystemMesh that is gone";
+    /// `MeshBuffer::deallocate` holds a raw pointer to its mesh device.
+    NoExpiryCheck = "no-expiry-check", rows [2, 4],
+        "https://github.com/tenstorrent/tt-metal/pull/18181",
+        "tt_metal/distributed/mesh_buffer.cpp",
+        "a MeshBuffer reaches for its mesh device without asking whether it still exists";
+    /// `MeshBuffer::deallocate` unmirrors without asking `is_initialized`.
+    UnmirrorAfterClose = "unmirror-after-close", rows [3],
+        "https://github.com/tenstorrent/tt-metal/pull/43422",
+        "tt_metal/distributed/mesh_buffer.cpp",
+        "an L1 MeshBuffer unmirrors its address in the allocators of devices that are closed";
+    /// `Device::close` deallocates nothing.
+    CloseKeepsBuffers = "close-keeps-buffers", rows [5],
+        "https://github.com/tenstorrent/tt-metal/issues/8965",
+        "tt_metal/impl/device/device.cpp",
+        "close leaves the buffers on the device to their owners";
+    /// Buffers outlive the close of their device and are deallocated through it.
+    DeallocateAfterClose = "deallocate-after-close", rows [6],
+        "https://github.com/tenstorrent/tt-metal/pull/9380",
+        "tt_metal/impl/buffers/buffer.cpp",
+        "a buffer that outlives its device is deallocated through it";
+    /// `DeallocateBuffers` walks a map whose blocks went back before.
+    BulkFreeFirst = "bulk-free-first", rows [8],
+        "https://github.com/tenstorrent/tt-metal/issues/8637",
+        "tt_metal/impl/allocator/allocator.cpp",
+        "close frees all blocks at once, and then once more through each buffer";
+    /// A buffer whose address was set is kept in the map of allocated buffers.
+    AliasRegistered = "alias-registered", rows [9],
+        "https://github.com/tenstorrent/tt-metal/issues/12046",
+        "tt_metal/impl/buffers/buffer.cpp",
+        "a buffer at a given address enters allocated_buffers_ and never leaves it";
+    /// The state of a buffer is checked and changed in two steps.
+    RacyDeallocate = "racy-deallocate", rows [11],
+        "https://github.com/tenstorrent/tt-metal/pull/11106",
+        "tt_metal/impl/buffers/buffer.cpp",
+        "two threads that deallocate one buffer both get past the check of its state";
+    /// Blocks that were coalesced away stay in the block table.
+    StaleMetaBlock = "stale-meta-block", rows [18],
+        "https://github.com/tenstorrent/tt-metal/pull/28659",
+        "tt_metal/impl/allocator/algorithms/free_list_opt.cpp",
+        "a walk over the block table meets blocks that coalescing has ended";
+    /// A region without a free block gets none back.
+    RegionLost = "region-lost", rows [19],
+        "https://github.com/tenstorrent/tt-metal/pull/875",
+        "tt_metal/impl/allocator/algorithms/free_list.cpp",
+        "a block that filled its whole region is never free again";
+    /// BEST searches as FIRST does.
+    BestIsFirst = "best-is-first", rows [19],
+        "https://github.com/tenstorrent/tt-metal/pull/4457",
+        "tt_metal/impl/allocator/algorithms/free_list.cpp",
+        "the best-fit policy searches as first fit does";
+    /// A dying program's `owned_buffer_pool` passes to a longer-lived one.
+    PoolOutlivesProgram = "pool-outlives-program", rows [21],
+        "https://github.com/tenstorrent/tt-metal/issues/8065",
+        "tt_metal/impl/program/program.cpp",
+        "the buffers of a dying program's pool pass to somebody who never lets go";
+    /// A program found in the cache is dispatched without validation.
+    HitNotValidated = "hit-not-validated", rows [22],
+        "https://github.com/tenstorrent/tt-metal/issues/53537",
+        "tt_metal/impl/program/program.cpp",
+        "a program found in the cache is not validated against L1 again";
+    /// Circular buffers are freed through the allocator in `~Program`.
+    CbsOutliveDevice = "cbs-outlive-device", rows [23],
+        "https://github.com/tenstorrent/tt-metal/pull/1152",
+        "tt_metal/impl/program/program.cpp",
+        "circular buffers are freed through the allocator of a device that is gone";
+    /// Close destroys the devices, and the programs of the cache point to them.
+    DevicesEndAtClose = "devices-end-at-close", rows [27],
+        "https://github.com/tenstorrent/tt-metal/pull/55538",
+        "tt_metal/distributed/mesh_device.cpp",
+        "close destroys the devices that cached programs point to";
+    /// Close frees the buffers before the program cache that uses them.
+    AllocatorBeforeCache = "allocator-before-cache", rows [31],
+        "https://github.com/tenstorrent/tt-metal/pull/3513",
+        "tt_metal/impl/device/device.cpp",
+        "the command queue uses buffers of cached programs after the allocator took them back";
+    /// `ttnn.deallocate` of a view is forced upon its root.
+    DeallocateForcesRoot = "deallocate-forces-root", rows [40],
+        "https://github.com/tenstorrent/tt-metal/issues/31145",
+        "ttnn/core/tensor/tensor.cpp",
+        "deallocating a view frees the buffer it is a view of";
+    /// An accessor hands out a `shared_ptr` that its taker keeps.
+    ExtraOwner = "extra-owner", rows [41],
+        "https://github.com/tenstorrent/tt-metal/issues/44640",
+        "ttnn/api/ttnn/tensor/storage.hpp",
+        "somebody else keeps a copy of the pointer to the memory of a MeshBuffer";
+    /// The shared memory has no slots for processes.
+    NoProcessSlots = "no-process-slots", rows [42],
+        "https://github.com/tenstorrent/tt-metal/pull/37218",
+        "tt_metal/impl/allocator/shm_tracking.cpp",
+        "the shared-memory counters do not know which process counted what";
+    /// Circular buffers of cached programs are counted.
+    CachedProgramsCounted = "cached-programs-counted", rows [42],
+        "https://github.com/tenstorrent/tt-metal/issues/52010",
+        "tt_metal/impl/program/program.cpp",
+        "the circular buffers of every cached program are counted as memory in use";
 }
 
 impl Defect {

@@ -18,7 +18,7 @@ pub struct FixInfo {
 }
 
 /// The one table that help, README and documentation print.
-pub const FIXES: [FixInfo; 23] = [
+pub const FIXES: [FixInfo; 24] = [
     FixInfo {
         fix: Fix::ReleasePool,
         name: "release-pool",
@@ -179,5 +179,12 @@ pub const FIXES: [FixInfo; 23] = [
         source: "tt-metal.md F, S-CLEARLOW",
         file: "tt_metal/impl/allocator/algorithms/free_list_opt.cpp",
         summary: "clear() also forgets the lowest occupied address",
+    },
+    FixInfo {
+        fix: Fix::BestFitL1,
+        name: "best-fit-l1",
+        source: "tt-metal.md D3, pull request 35515",
+        file: "tt_metal/impl/allocator/bank_manager.cpp",
+        summary: "L1 and L1_SMALL are searched by best fit instead of first fit",
     },
 ];

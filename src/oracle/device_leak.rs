@@ -36,6 +36,13 @@ pub(super) fn watch(
             flag(tick, region, (Some(object), Some(address), bytes), what, findings);
             Some((region, address))
         }
+        Event::Stranded { object, region, address } => {
+            let held = facts.holdings.region(region)?.at(address)?;
+            let bytes = Bytes(held.end.0 - held.start.0);
+            let what = "nobody is left who could give a block back";
+            flag(tick, region, (Some(object), Some(address), bytes), what, findings);
+            Some((region, address))
+        }
         Event::BlockTable { region, after, .. } => {
             let held = facts.holdings.region(region)?;
             let owned: u64 = held.blocks().iter().map(|held| held.end.0 - held.start.0).sum();

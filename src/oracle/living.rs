@@ -9,7 +9,7 @@ use crate::message::UniqueId;
 pub struct Life {
     /// ALLOCATED.
     pub allocated: bool,
-    /// In `allocated_buffers_`.
+    /// In `allocated_buffers_`, and not deallocated since it got there.
     pub registered: bool,
 }
 
@@ -42,10 +42,13 @@ impl Living {
     #[inline]
     pub(super) fn follow(&mut self, event: &Event<'_>) {
         match *event {
-            Event::StatusChanged { object, part: Part::Owner, to, .. } => {
-                let allocated = to == AllocationStatus::Allocated;
-                self.change(object.unique_id, ALLOCATED, allocated);
-            }
+            Event::StatusChanged { object, part: Part::Owner, to, .. } => match to {
+                AllocationStatus::Deallocated => {
+                    self.change(object.unique_id, ALLOCATED | REGISTERED, false);
+                }
+                AllocationStatus::Allocated => self.change(object.unique_id, ALLOCATED, true),
+                AllocationStatus::AllocationRequested => {}
+            },
             Event::Registered { object, .. } => self.change(object.unique_id, REGISTERED, true),
             Event::Unregistered { object, .. } => self.change(object.unique_id, REGISTERED, false),
             Event::BufferDestroyed { object, .. } => {

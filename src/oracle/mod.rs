@@ -20,6 +20,7 @@ mod inspector;
 mod living;
 mod lowest;
 mod masked_double_free;
+mod oom;
 mod overlap;
 mod register;
 mod registry;
@@ -216,7 +217,7 @@ impl Observer for Oracles {
             | Event::AllocationFailed { .. }
             | Event::RegionCleared { .. } => self.see_allocator(tick, event),
             Event::StatusChanged { .. } => self.see_buffer(tick, event),
-            Event::BufferDestroyed { .. } => {
+            Event::BufferDestroyed { .. } | Event::Stranded { .. } => {
                 self.see_buffer(tick, event);
                 if !(self.hook.is_idle() && self.inspector.is_idle()) {
                     self.see_instruments(tick, event);
@@ -231,6 +232,7 @@ impl Observer for Oracles {
                 self.follow_programs(event);
             }
             Event::ProgramClashed { .. }
+            | Event::ProgramOverlaid { .. }
             | Event::MemoryAccessed { .. }
             | Event::RawPointerUsed { .. }
             | Event::MeshClosed { .. }
@@ -316,6 +318,7 @@ impl Oracles {
         overlap::watch(tick, event, &facts, findings);
         single_free::watch(tick, event, &facts, findings);
         teardown::watch(tick, event, &facts, findings);
+        oom::watch(tick, event, &facts, findings);
         self.holdings.follow(event);
         let (facts, findings) = self.split(Transition::default());
         lowest::watch(tick, event, &facts, findings);
@@ -364,7 +367,9 @@ impl Oracles {
     fn see_rare(&mut self, tick: Tick, event: &Event<'_>) {
         let (facts, findings) = self.split(Transition::default());
         match event {
-            Event::ProgramClashed { .. } => cb_clash::watch(tick, event, &facts, findings),
+            Event::ProgramClashed { .. } | Event::ProgramOverlaid { .. } => {
+                cb_clash::watch(tick, event, &facts, findings);
+            }
             Event::MemoryAccessed { .. } => use_after_free::watch(tick, event, &facts, findings),
             Event::RawPointerUsed { .. } | Event::MeshClosed { .. } => {
                 teardown::watch(tick, event, &facts, findings);

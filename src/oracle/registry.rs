@@ -22,10 +22,8 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
         }
         _ => return,
     };
-    let life = facts.living.of(object.unique_id);
-    // Of a destroyed owner only the change from live to gone is news.
-    let news = life.registered && (life.allocated || matches!(event, Event::StatusChanged { .. }));
-    if news {
+    // A pointer that was left at the deallocation is forgotten then: one pointer is one fault.
+    if facts.living.of(object.unique_id).registered {
         let by = Some(object);
         findings.flag(Violation { by, ..Violation::new(OracleName::Registry, tick, what) });
     }

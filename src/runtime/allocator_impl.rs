@@ -1,13 +1,15 @@
 //! The allocator of a mesh or device: tt-metal's `allocator.cpp` (tt-metal.md D5).
 
 mod calls;
+mod ended;
 
 use super::Setup;
 use crate::allocator::{
-    AllocatorId as BankAllocatorId, BankManager, ClearLowest, Dependencies, Freed,
+    AllocatorId as BankAllocatorId, BankManager, ClearLowest, Dependencies, FreeListOpt, Freed,
+    SearchPolicy,
 };
 use crate::event::{AllocatorId, AllocatorState, Region, RegionBounds, TableBlock};
-use crate::fix::{Fix, FixSet};
+use crate::fix::{Defect, Fix, FixSet};
 use crate::journal::mix;
 use crate::units::{BufferType, DeviceAddr, Lanes};
 
@@ -19,7 +21,17 @@ enum Change {
     Taken(BufferType, DeviceAddr, Option<DeviceAddr>),
     Returned(BufferType, DeviceAddr, Freed, Option<DeviceAddr>),
     Replaced(BufferType, Box<BankManager>),
+    Ended(Vec<(BufferType, TableBlock)>),
     Died,
+}
+
+/// Bugs of the past that change what the allocator does.
+#[derive(Clone, Copy, Debug)]
+struct Faults {
+    /// The block table shows blocks that have ended.
+    ended_blocks_shown: bool,
+    /// A region without a free block gets none back.
+    full_region_lost: bool,
 }
 
 /// One BankManager for each buffer type, over the same chips.
@@ -30,6 +42,10 @@ pub struct AllocatorImpl {
     devices: Lanes,
     process: u32,
     alive: bool,
+    /// Blocks that ended when they were joined with a neighbour, and that the block table shows
+    /// all the same; always empty without the bug of that.
+    ended: Vec<(BufferType, TableBlock)>,
+    faults: Faults,
     journal: Vec<Change>,
     undo: bool,
 }
@@ -39,17 +55,40 @@ impl AllocatorImpl {
         // tt-metal.md D1: "if result < limit => throw [...]: the block stays allocated (leak on
         // throw)".
         let atomic_allocation = fixes.has(Fix::AtomicAllocation);
+        // PR 35515: "use BEST-fit for L1/L1_SMALL to reduce fragmentation under top-down
+        // allocations". PR 4457: the best strategy "had a bug - it was same as first search
+        // strategy".
+        let best_fit = fixes.has(Fix::BestFitL1) && !fixes.has_defect(Defect::BestIsFirst);
         let manager = |buffer_type| {
             let mut config = setup.memory.bank_manager(buffer_type);
             if let Some(limit) = setup.l1_limit {
                 config.interleaved_address_limit = limit;
             }
             config.atomic_allocation = atomic_allocation;
+            if best_fit && matches!(buffer_type, BufferType::L1 | BufferType::L1Small) {
+                config.policy = SearchPolicy::Best;
+            }
             BankManager::new(config, Dependencies::default())
         };
         let managers = BufferType::ALL.map(manager);
-        let (devices, process) = (Lanes::NONE, 0);
-        Self { id, managers, devices, process, alive: false, journal: Vec::new(), undo }
+        let faults = Faults {
+            // PR 28659: "Add check for stale metablocks when iterating through block_addresses_".
+            ended_blocks_shown: fixes.has_defect(Defect::StaleMetaBlock),
+            // PR 875: "Fix bug in allocating an entire region of free space that results in no
+            // more free blocks".
+            full_region_lost: fixes.has_defect(Defect::RegionLost),
+        };
+        Self {
+            id,
+            managers,
+            devices: Lanes::NONE,
+            process: 0,
+            alive: false,
+            ended: Vec::new(),
+            faults,
+            journal: Vec::new(),
+            undo,
+        }
     }
 
     /// Takes a pooled allocator into use.
@@ -60,6 +99,7 @@ impl AllocatorImpl {
         self.devices = devices;
         self.process = process;
         self.alive = true;
+        self.ended.clear();
         self.journal.clear();
     }
 
@@ -93,9 +133,14 @@ impl AllocatorImpl {
     #[must_use]
     #[inline]
     pub fn state(&self, buffer_type: BufferType) -> AllocatorState {
-        let list = self.manager(buffer_type).allocator(ONLY);
-        let list = list.expect("every manager has its first allocator");
+        let list = self.list(buffer_type);
         AllocatorState { allocated: list.allocated_bytes(), lowest: list.lowest_occupied_address() }
+    }
+
+    #[inline]
+    fn list(&self, buffer_type: BufferType) -> &FreeListOpt {
+        let list = self.manager(buffer_type).allocator(ONLY);
+        list.expect("every manager has its first allocator")
     }
 
     fn region(&self, buffer_type: BufferType) -> Region {
@@ -113,14 +158,13 @@ impl AllocatorImpl {
 
     /// The block table of a buffer type, lowest address first.
     pub(super) fn block_table(&self, buffer_type: BufferType, into: &mut Vec<TableBlock>) {
-        let list = self.manager(buffer_type).allocator(ONLY);
-        let list = list.expect("every manager has its first allocator");
         into.clear();
-        into.extend(list.blocks().map(|block| TableBlock {
+        into.extend(self.list(buffer_type).blocks().map(|block| TableBlock {
             address: block.address,
             size: block.size,
             allocated: block.allocated,
         }));
+        self.show_ended(buffer_type, into);
     }
 
     #[inline]
@@ -136,6 +180,7 @@ impl AllocatorImpl {
             self.journal.push(Change::Replaced(buffer_type, old));
         }
         change(&mut self.managers[buffer_type.index()]);
+        self.forget_ended(buffer_type);
     }
 
     pub(super) fn mark(&self) -> usize {
@@ -153,6 +198,7 @@ impl AllocatorImpl {
                     manager.undo_deallocate(ONLY, address, freed, lowest);
                 }
                 Change::Replaced(buffer_type, old) => self.managers[buffer_type.index()] = *old,
+                Change::Ended(old) => self.ended = old,
                 Change::Died => self.alive = true,
             }
         }
@@ -160,6 +206,9 @@ impl AllocatorImpl {
 
     pub(super) fn fingerprint(&self) -> u64 {
         let managers = self.managers.iter().map(BankManager::fingerprint);
-        managers.fold(u64::from(self.alive) | u64::from(self.process) << 1, mix)
+        let ended = self.ended.iter().map(|(buffer_type, block)| {
+            mix(mix(*buffer_type as u64, block.address.0), block.size.0)
+        });
+        managers.chain(ended).fold(u64::from(self.alive) | u64::from(self.process) << 1, mix)
     }
 }

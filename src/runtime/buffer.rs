@@ -32,6 +32,14 @@ impl Runtime {
         }
     }
 
+    /// Whether buffers outlive the close of their device, and are deallocated through it.
+    #[inline]
+    pub(super) fn deallocates_after_close(&self) -> bool {
+        // PR 9380: "segfault in Tensor dtor after close"; since then deallocation is skipped when
+        // the device is closed.
+        self.fixes.has_defect(Defect::DeallocateAfterClose)
+    }
+
     /// `Buffer::create` at a given address, on each of the devices: ALLOCATED at once, tracked by
     /// the fork only.
     #[inline]
@@ -103,7 +111,8 @@ impl Runtime {
             }
             return;
         }
-        if self.device_is_initialized(&object) && object.size.0 != 0 {
+        let reachable = self.device_is_initialized(&object) || self.deallocates_after_close();
+        if reachable && object.size.0 != 0 {
             self.track_deallocate(out, &object, Part::Owner, (CallPath::DeallocateImpl, role));
             if self.captures() {
                 self.capture_deallocate(out, id);

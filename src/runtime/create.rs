@@ -3,6 +3,7 @@
 use super::object::{MeshBufferState, Object, ObjectId, ObjectKind, Owners};
 use super::{Refusal, Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event};
+use crate::fix::Defect;
 use crate::journal::Vacant;
 use crate::message::{Origin, Role, UniqueId};
 use crate::op::{BufferHandle, BufferSpec, Pages, Piece, Place};
@@ -67,7 +68,12 @@ impl Runtime {
         let devices = self.meshes[mesh].devices;
         // The backing buffer takes one unique id, each device-local buffer another.
         let unique_id = self.take_unique_ids(1 + devices.count());
-        let owners = Owners::one(role).gain(Role::OwnedBufferState);
+        let mut owners = Owners::one(role).gain(Role::OwnedBufferState);
+        // Issue 44640: the accessor can "allow some other usage to hold ownership of MeshTensor's
+        // underlying device memory, while the MeshTensor object had went out of scope".
+        if self.fixes.has_defect(Defect::ExtraOwner) {
+            owners = owners.and_then(|owners| owners.gain(Role::OwnedBufferState));
+        }
         let object = Object {
             kind: ObjectKind::MeshBuffer,
             origin,
@@ -81,7 +87,7 @@ impl Runtime {
             state: MeshBufferState::Owned,
             size: spec.pages.total(),
             buffer_type: spec.buffer_type,
-            owners: owners.expect("a new buffer has one owner of each kind"),
+            owners: owners.expect("a new buffer has few owners"),
             ..Object::vacant()
         };
         self.create_owner(out, object, spec)
@@ -212,8 +218,14 @@ impl Runtime {
             Some(_) => ObjectKind::MeshBuffer,
             None => ObjectKind::PreAllocated,
         };
-        let size = object.size;
+        let (size, allocator) = (object.size, object.allocator);
         let id = self.create_alias(out, target, Origin::Named(name), (kind, size));
+        // Issue 12046: `CreateBuffer()` and `set_address` "update global detail::BUFFER_MAP", and
+        // close walks it although "the Buffer object is already deallocated and destroyed".
+        if self.fixes.has_defect(Defect::AliasRegistered) {
+            self.objects.update(id.0, |object| object.registered = true);
+            out.emit(Event::Registered { allocator, object: self.objects[id.0].reference() });
+        }
         self.bind_handle(name, id);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::object::Object;
 use super::{Runtime, Surroundings};
 use crate::event::Part;
-use crate::fix::{Baseline, Fix};
+use crate::fix::{Baseline, Defect, Fix};
 use crate::message::{AllocMessage, CallPath, MessageKind, Role};
 use crate::units::{DeviceId, Lanes};
 
@@ -76,8 +76,11 @@ impl Runtime {
     /// `track_allocate_cb`: the fork's client reports each circular buffer as an L1 buffer of the
     /// mesh's own id (allocation-server.md 1.6); upstream reports none.
     pub(super) fn track_allocate_cb<S: Surroundings>(&mut self, out: &mut S, program: u32) {
+        // Issue 52010: circular buffers were counted for every program that exists, those of the
+        // program cache with them, resident or not.
         let dataflow = self.programs[program].dataflow;
-        if dataflow || self.fixes.baseline() == Baseline::Upstream {
+        let counted = self.fixes.has_defect(Defect::CachedProgramsCounted);
+        if dataflow || self.fixes.baseline() == Baseline::Upstream && !counted {
             return;
         }
         let mesh = self.programs[program].mesh;

@@ -1,13 +1,13 @@
 //! A backing buffer and its aliases on every chip: tt-metal's `mesh_buffer.cpp` (tt-metal.md B).
 
 use super::buffer::FreeOn;
-use super::object::{BACKING_HOLDERS, HOLDERS, MeshBufferState, ObjectId};
-use super::{Runtime, Surroundings};
-use crate::event::{AllocationStatus, Event, Part};
+use super::object::{BACKING_HOLDERS, HOLDERS, MeshBufferState, Object, ObjectId};
+use super::{EXPIRED, Runtime, Surroundings};
+use crate::event::{AllocationStatus, Event, Part, RawPointer};
 use crate::fix::{Defect, Fix};
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
-use crate::units::Lanes;
+use crate::units::{BufferType, Lanes};
 
 impl Runtime {
     /// `MeshBuffer::deallocate`, whole.
@@ -45,6 +45,11 @@ impl Runtime {
             self.expired_marks(out, id, owned);
             return;
         }
+        // PR 43422: "segfault in unmirror at exit", a close before the collection of tensors; its
+        // fix asks `is_initialized` of each device first (tt-metal.md B3).
+        if owned && self.fixes.has_defect(Defect::UnmirrorAfterClose) {
+            self.unmirror(out, &object);
+        }
         // Document 000, fix 2: "ADDED: Deallocate backing buffer FIRST", by mark_as_deallocated,
         // which never asks the allocator to take the block back.
         if owned && self.fixes.has(Fix::BackingFirst) {
@@ -74,6 +79,11 @@ impl Runtime {
     fn expired_marks<S: Surroundings>(&mut self, out: &mut S, id: ObjectId, owned: bool) {
         let object = self.objects[id.0];
         out.emit(Event::Reached(Mark::MeshDroppedFirst));
+        // PR 18181: "crash when MeshDevice dies before MeshBuffer"; since then the pointer is weak.
+        if self.fixes.has_defect(Defect::NoExpiryCheck) {
+            let (pointer, alive) = (RawPointer::MeshDevice, object.mesh != Some(EXPIRED));
+            out.emit(Event::RawPointerUsed { pointer, alive, object: object.reference() });
+        }
         // tt-metal.md F, S-EXPIRED: "mesh dropped first: F4 sends no FREE for N locals".
         let frees = self.fixes.has(Fix::FreeWhenExpired);
         let allocated = object.status == AllocationStatus::Allocated && object.size.0 != 0;
@@ -111,6 +121,34 @@ impl Runtime {
         if was == MeshBufferState::Owned {
             self.release_backing(out, id, Role::OwnedBufferState, role);
         }
+        // PR 11106 and PR 14023: two threads pass the check of the state before either of them
+        // changes it; their fix is a compare-and-swap.
+        let beaten = was == MeshBufferState::Deallocated && self.objects[id.0].owns_data();
+        if beaten && self.fixes.has_defect(Defect::RacyDeallocate) {
+            self.deallocate_again(out, id, role);
+        }
+    }
+
+    /// What a thread does that has seen the buffer ALLOCATED after another one deallocated it.
+    #[cold]
+    fn deallocate_again<S: Surroundings>(&mut self, out: &mut S, id: ObjectId, role: Role) {
+        let object = self.objects[id.0];
+        if self.device_is_initialized(&object) && object.size.0 != 0 {
+            self.track_deallocate(out, &object, Part::Owner, (CallPath::DeallocateImpl, role));
+            if !object.hooked {
+                self.release_block(out, id);
+            }
+        }
+        self.change_owner_status(out, id, AllocationStatus::Deallocated);
+    }
+
+    /// HYBRID mode: the address of an L1 buffer is given back to each device's own allocator too.
+    #[cold]
+    fn unmirror<S: Surroundings>(&mut self, out: &mut S, object: &Object) {
+        if object.buffer_type == BufferType::L1 && !self.device_is_initialized(object) {
+            let (pointer, object) = (RawPointer::Allocator, object.reference());
+            out.emit(Event::RawPointerUsed { pointer, alive: false, object });
+        }
     }
 
     /// An owner of the backing buffer lets go; the last one runs `~Buffer`.
@@ -125,6 +163,7 @@ impl Runtime {
         self.objects.update(id.0, |object| object.owners = object.owners.lose(owner));
         let object = self.objects[id.0];
         if object.owners.any(&BACKING_HOLDERS) {
+            self.note_stranded(out, id);
             return;
         }
         if object.status != AllocationStatus::Deallocated {
@@ -134,6 +173,23 @@ impl Runtime {
         self.note_views_left(out, &object);
         if object.husk {
             self.bury_husk(out, id, role);
+        }
+    }
+
+    /// Tells of an owner of memory that no handle, MeshBuffer or program holds any more, if
+    /// something else keeps it alive.
+    #[cold]
+    pub(super) fn note_stranded<S: Surroundings>(&self, out: &mut S, id: ObjectId) {
+        use super::object::ObjectKind;
+        let object = &self.objects[id.0];
+        let held = match object.kind {
+            ObjectKind::MeshBuffer => object.state == MeshBufferState::Owned,
+            _ => object.owners.any(&[Role::UserHandle, Role::Cycle, Role::CacheEntry, Role::View]),
+        };
+        let pooled = || self.programs.iter().any(|(_, program)| program.pool.contains(&id));
+        if object.status == AllocationStatus::Allocated && !held && !pooled() {
+            let (object, region, address) = (object.reference(), object.region(), object.address);
+            out.emit(Event::Stranded { object, region, address });
         }
     }
 

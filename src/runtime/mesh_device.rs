@@ -1,12 +1,11 @@
 //! Meshes, submeshes and how they end: tt-metal's `mesh_device.cpp` (tt-metal.md B5, B6).
 
-use super::object::{Object, ObjectId};
+use super::object::Object;
 use super::{Refusal, Runtime, Surroundings};
-use crate::event::{AllocationStatus, AllocatorId, Event, Part, RawPointer, Singleton};
-use crate::fix::{Baseline, Fix};
+use crate::event::{AllocationStatus, AllocatorId, Event};
+use crate::fix::{Baseline, Defect, Fix};
 use crate::journal::{Fingerprint, Vacant, mix};
 use crate::mark::Mark;
-use crate::message::{CallPath, Role};
 use crate::op::{CacheKey, MeshHandle};
 use crate::units::{DeviceId, Lanes, MeshShape};
 
@@ -165,104 +164,6 @@ impl Runtime {
         Ok(())
     }
 
-    /// `MeshDevice::close`; a second call does nothing.
-    pub(super) fn close<S: Surroundings>(&mut self, out: &mut S, mesh: u32) {
-        if !self.meshes[mesh].open {
-            return;
-        }
-        self.use_singleton(out, Singleton::SystemMesh);
-        // allocation-server.md 5.2 #8: "clear program cache before close -> freed". Close itself
-        // leaves the cache to the destructor (tt-metal.md B5).
-        if self.fixes.has(Fix::ClearCacheOnClose) {
-            self.clear_cache(out, mesh);
-        }
-        let live = self.registered(self.meshes[mesh].allocator);
-        let mesh_id = self.meshes[mesh].mesh_id;
-        if !live.is_empty() {
-            out.emit(Event::Reached(Mark::ClosedWithLiveBuffers));
-        }
-        let on_mesh = |id: &&ObjectId| self.objects[id.0].mesh == Some(mesh);
-        let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32;
-        out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32, in_flight });
-        self.tear_down_allocator(out, mesh, &live);
-        self.meshes.update(mesh, |mesh| mesh.open = false);
-        self.close_devices(out);
-    }
-
-    /// The end of the SubDeviceManager, and of its allocator with it.
-    fn tear_down_allocator<S: Surroundings>(&mut self, out: &mut S, mesh: u32, live: &[ObjectId]) {
-        let allocator = self.meshes[mesh].allocator;
-        let shared_elsewhere = self
-            .meshes
-            .iter()
-            .any(|(other, one)| other != mesh && one.open && one.allocator == allocator);
-        if shared_elsewhere {
-            return;
-        }
-        self.end_allocator(out, allocator, live);
-    }
-
-    /// What the baseline does with the buffers of an allocator that goes, and its end.
-    pub(super) fn end_allocator<S: Surroundings>(
-        &mut self,
-        out: &mut S,
-        allocator: AllocatorId,
-        live: &[ObjectId],
-    ) {
-        match self.fixes.baseline() {
-            Baseline::Upstream => self.deallocate_registered(out, allocator, live),
-            Baseline::Fork => self.deallocate_in_bulk(out, allocator, live),
-        }
-        self.clear_regions(out, allocator);
-        self.destroy_allocator(out, allocator);
-    }
-
-    /// The fork's close: `Allocator::deallocate_buffers`, which leaves the objects ALLOCATED.
-    fn deallocate_in_bulk<S: Surroundings>(
-        &mut self,
-        out: &mut S,
-        allocator: AllocatorId,
-        live: &[ObjectId],
-    ) {
-        // allocation-server.md 5.2 #3: "Allocator::deallocate_buffers (device close) silent [...]
-        // report all allocated_buffers_ at close".
-        if self.fixes.has(Fix::ReportOnClose) {
-            self.follow_dangling(out, allocator);
-            for &id in live {
-                let object = self.objects[id.0];
-                let from = (CallPath::Close, Role::Device);
-                self.track_deallocate(out, &object, Part::Owner, from);
-            }
-        }
-        self.deallocate_regions(out, allocator);
-    }
-
-    /// tt-metal.md B6: DeallocateBuffer on every entry of `allocated_buffers_`: each sends its FREE
-    /// and becomes DEALLOCATED under the user's feet. The C++ clears the allocator before the walk
-    /// only to make the walk cheap; here the blocks go back one by one, to the same end.
-    fn deallocate_registered<S: Surroundings>(
-        &mut self,
-        out: &mut S,
-        allocator: AllocatorId,
-        live: &[ObjectId],
-    ) {
-        self.follow_dangling(out, allocator);
-        for &id in live {
-            let object = self.objects[id.0];
-            let pointer = RawPointer::RegisteredBuffer;
-            out.emit(Event::RawPointerUsed { pointer, alive: true, object: object.reference() });
-            self.deallocate_impl(out, id, Role::Device);
-        }
-    }
-
-    /// The walk over `allocated_buffers_` meets the buffers that were destroyed without leaving it.
-    fn follow_dangling<S: Surroundings>(&self, out: &mut S, allocator: AllocatorId) {
-        for &object in self.dangling(allocator) {
-            let pointer = RawPointer::RegisteredBuffer;
-            out.emit(Event::RawPointerUsed { pointer, alive: false, object });
-        }
-    }
-
     /// A reference to the mesh goes; the last one runs `~MeshDevice`, by which time every weak
     /// pointer to it is expired (tt-metal.md B4).
     pub(super) fn release_mesh<S: Surroundings>(&mut self, out: &mut S, mesh: u32) {
@@ -326,10 +227,23 @@ impl Runtime {
     /// Whether the raw device pointers in a program's `cb_devices_` still point to devices.
     ///
     /// Source: tt-metal.md F 27: "close destroys Devices, cache kept, then destructor"; upstream
-    /// made the context outlive the mesh (PR 55538), the fork is older.
+    /// made the context outlive the mesh, the fork is older.
     pub(super) fn program_devices_exist(&self, program: u32) -> bool {
-        let open = || self.meshes[self.programs[program].mesh].open;
-        self.mesh_exists(program) && (self.fixes.baseline() == Baseline::Upstream || open())
+        // PR 55538: "Added test that makes sure program cache isn't cleared on close and a test a
+        // destroy after closing mesh device does not throw."
+        let outlive = self.fixes.baseline() == Baseline::Upstream
+            && !self.fixes.has_defect(Defect::DevicesEndAtClose);
+        self.mesh_exists(program) && (outlive || self.mesh_is_open(program))
+    }
+
+    /// Whether the mesh that a program was built for is open; it must exist.
+    fn mesh_is_open(&self, program: u32) -> bool {
+        self.meshes[self.programs[program].mesh].open
+    }
+
+    /// Whether the allocator of the mesh that a program was built for still exists.
+    pub(super) fn program_allocator_exists(&self, program: u32) -> bool {
+        self.mesh_exists(program) && self.mesh_is_open(program)
     }
 
     /// The lowest occupied L1 address of a mesh: what validation compares with.

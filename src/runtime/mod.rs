@@ -10,6 +10,7 @@ pub mod program;
 mod allocation_client;
 mod allocator_impl;
 mod buffer;
+mod close;
 mod create;
 mod device;
 mod graph_processor;

@@ -3,6 +3,7 @@
 use super::object::{ObjectId, ObjectKind};
 use super::{AllocatorImpl, MeshDevice, Refusal, Runtime, Surroundings};
 use crate::event::{Event, Part};
+use crate::fix::Defect;
 use crate::message::{CallPath, ObjectRef, Role};
 use crate::op::{BufferHandle, CircularBufferSpec, MeshHandle, ProgramHandle};
 
@@ -25,10 +26,24 @@ impl Runtime {
             }
             ObjectKind::PreAllocated | ObjectKind::View => {
                 self.deallocate_non_owners(out, id, object.non_owners, Role::UserHandle);
-                self.objects[id.0].non_owners_allocated != object.non_owners_allocated
+                let changed =
+                    self.objects[id.0].non_owners_allocated != object.non_owners_allocated;
+                changed | object.root.is_some_and(|root| self.deallocate_root(out, root))
             }
             ObjectKind::Vacant => false,
         }
+    }
+
+    /// What the deallocation of a view does to its root: nothing, as it should be.
+    fn deallocate_root<S: Surroundings>(&mut self, out: &mut S, root: ObjectId) -> bool {
+        // Issue 31145: "ttnn.deallocate has force set to True [...] And so ttnn_ones is also
+        // deallocated", of which it was reshaped.
+        if !self.fixes.has_defect(Defect::DeallocateForcesRoot) {
+            return false;
+        }
+        let before = self.objects[root.0].status;
+        self.deallocate_impl(out, root, Role::UserHandle);
+        self.objects[root.0].status != before
     }
 
     /// The first step of `deallocate b0` on a MeshBuffer, which the calling thread holds until it

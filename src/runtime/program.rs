@@ -4,7 +4,7 @@ use super::circular_buffer::{CircularBufferLayout, L1Facts, Validation, validate
 use super::object::{Object, ObjectId, ObjectKind, Owners};
 use super::{Refusal, Runtime, Surroundings};
 use crate::event::{Event, RawPointer, Region, Singleton};
-use crate::fix::Fix;
+use crate::fix::{Defect, Fix};
 use crate::journal::{Fingerprint, Vacant, mix};
 use crate::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Origin, Role, UniqueId};
 use crate::op::CircularBufferSpec;
@@ -175,7 +175,8 @@ impl Runtime {
             out.emit(Event::ProgramHooked { pid, program: runtime_id, mesh_id, buffers });
             return Ok(false);
         }
-        if !self.programs[program].allocated {
+        let compiled = self.programs[program].allocated;
+        if !compiled {
             self.programs.update(program, |program| program.allocated = true);
             self.track_allocate_cb(out, program);
             if self.captures() {
@@ -199,6 +200,15 @@ impl Runtime {
                 let lowest = lowest.expect("a clash names the L1 buffer it is with");
                 let allocator = self.meshes[mesh].allocator;
                 let region = Region { allocator, buffer_type: BufferType::L1 };
+                // Issue 53537 and PR 53399: a hit is dispatched "without passing through
+                // compile_and_allocate, so validate_circular_buffer_region() never runs a second
+                // time".
+                if compiled && self.fixes.has_defect(Defect::HitNotValidated) {
+                    let program = runtime_id;
+                    out.emit(Event::ProgramOverlaid { program, region, lowest, region_end });
+                    out.emit(Event::ProgramRan { pid, program, mesh_id, buffers });
+                    return Ok(true);
+                }
                 out.emit(Event::ProgramClashed { program: runtime_id, region, lowest, region_end });
                 Err(Refusal::new(text))
             }
@@ -250,6 +260,12 @@ impl Runtime {
     fn release_buffers<S: Surroundings>(&mut self, out: &mut S, program: u32) {
         let pool = self.programs[program].pool.clone();
         self.programs.update(program, |program| program.pool.clear());
+        // Issue 8065: capture appended a program's pool to that of the trace context, so that its
+        // buffers lived as long as the trace (tt-metal.md C1).
+        if self.fixes.has_defect(Defect::PoolOutlivesProgram) {
+            pool.iter().for_each(|&id| self.note_stranded(out, id));
+            return;
+        }
         for id in pool {
             match self.objects[id.0].kind {
                 ObjectKind::MeshBuffer => self.release_backing(out, id, Role::Pool, Role::Pool),
@@ -262,13 +278,22 @@ impl Runtime {
     /// `cb_devices_`.
     fn deallocate_circular_buffers<S: Surroundings>(&mut self, out: &mut S, program: u32) {
         let dying = &self.programs[program];
-        if !dying.allocated || dying.layout.placed.is_empty() {
+        if dying.layout.placed.is_empty() {
             return;
         }
-        let alive = self.program_devices_exist(program);
         let unique_id = UniqueId::of_circular_buffers(dying.runtime_id);
         let origin = Origin::CircularBuffers(dying.runtime_id);
         let object = ObjectRef { origin, unique_id };
+        // PR 1152 and PR 1280: circular buffers were allocated with their program and freed with
+        // it, through the allocator of a device that may be gone; since then a run places them.
+        if self.fixes.has_defect(Defect::CbsOutliveDevice) {
+            let (pointer, alive) = (RawPointer::Allocator, self.program_allocator_exists(program));
+            out.emit(Event::RawPointerUsed { pointer, alive, object });
+        }
+        if !self.programs[program].allocated {
+            return;
+        }
+        let alive = self.program_devices_exist(program);
         out.emit(Event::RawPointerUsed { pointer: RawPointer::ProgramDevice, alive, object });
         self.use_singleton(out, Singleton::GraphTracker);
         self.track_deallocate_cb(out, program);

@@ -10,7 +10,7 @@ mod single_key;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::fix::{Fix, FixSet};
+use crate::fix::{Defect, Fix, FixSet};
 use crate::journal::Tracking;
 use crate::message::{AllocMessage, UniqueId};
 use crate::suggest;
@@ -193,7 +193,12 @@ impl Server {
             ServerKind::K1 | ServerKind::K2 | ServerKind::K2e => {
                 Generation::Keyed(Keyed::new(kind, keys, tracking))
             }
-            ServerKind::Shm => Generation::Shm(Box::new(Shm::new(tracking))),
+            ServerKind::Shm => {
+                // PR 37218: the layouts before version 4 had no slots for processes and "leaked on
+                // SIGKILL" (tt-metal.md E3).
+                let slots = !fixes.has_defect(Defect::NoProcessSlots);
+                Generation::Shm(Box::new(Shm::new(slots, tracking)))
+            }
         };
         Self { kind, generation }
     }

@@ -25,15 +25,18 @@ pub struct Shm {
     total: LaneCounters,
     by_type: [LaneCounters; BufferType::ALL.len()],
     slots: Cell<Vec<ProcessSlot>>,
+    /// Whether each process counts in a slot of its own, too.
+    slotted: bool,
     tracking: Tracking,
 }
 
 impl Shm {
-    pub fn new(tracking: Tracking) -> Self {
+    pub fn new(slotted: bool, tracking: Tracking) -> Self {
         Self {
             total: LaneCounters::new(tracking),
             by_type: std::array::from_fn(|_| LaneCounters::new(tracking)),
             slots: Cell::new(Vec::new(), tracking),
+            slotted,
             tracking,
         }
     }
@@ -92,7 +95,9 @@ impl Semantics for Shm {
             MessageKind::Alloc => self.add(devices, buffer_type, size),
             MessageKind::Free => self.subtract(devices, buffer_type, size),
         }
-        self.slot(message);
+        if self.slotted {
+            self.slot(message);
+        }
         Lanes::NONE
     }
 

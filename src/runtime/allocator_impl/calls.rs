@@ -10,6 +10,16 @@ use crate::op::BufferSpec;
 use crate::runtime::object::{Object, ObjectId};
 use crate::runtime::{Refusal, Runtime, Surroundings};
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
+
+/// What each bank would have had to store, if that was more than any free block.
+#[cold]
+fn short_of(error: &AllocationError) -> Option<Bytes> {
+    match error {
+        AllocationError::OutOfMemory(facts) => Some(facts.size_per_bank),
+        _ => None,
+    }
+}
+
 impl Runtime {
     /// A fresh allocator over the chips, with the full range of the machine's memory.
     pub(in crate::runtime) fn open_allocator<S: Surroundings>(
@@ -74,7 +84,8 @@ impl Runtime {
             Ok(address) if floor.is_some_and(|floor| address < floor) => {
                 allocator.managers[buffer_type.index()].undo_allocate(ONLY, address, before.lowest);
                 let after = allocator.state(buffer_type);
-                out.emit(Event::AllocationFailed { region, object: object.reference(), after });
+                let (object, short_of) = (object.reference(), None);
+                out.emit(Event::AllocationFailed { region, object, short_of, after });
                 Err(Refusal::new(format!(
                     "Out of Memory: Cannot allocate at an address below {}. Allocation at \
                      {address}",
@@ -83,6 +94,7 @@ impl Runtime {
             }
             Ok(address) => {
                 allocator.note(|| Change::Taken(buffer_type, address, before.lowest));
+                allocator.reuse_ended(buffer_type, address);
                 let (devices, bytes, size) = (object.devices, kept, object.size);
                 let object = object.reference();
                 out.emit(Event::AddressTaken {
@@ -102,7 +114,8 @@ impl Runtime {
                 {
                     allocator.note(|| Change::Taken(buffer_type, address, before.lowest));
                 }
-                out.emit(Event::AllocationFailed { region, object: object.reference(), after });
+                let (object, short_of) = (object.reference(), short_of(&error));
+                out.emit(Event::AllocationFailed { region, object, short_of, after });
                 Err(Refusal::new(error.to_string()))
             }
         }
@@ -119,13 +132,7 @@ impl Runtime {
             self.objects.update(id.0, |object| object.registered = false);
         }
         let allocator = &mut self.allocators[object.allocator.0 as usize];
-        let lowest = allocator.state(buffer_type).lowest;
-        let freed = allocator.managers[buffer_type.index()].deallocate(ONLY, address);
-        let freed = freed.expect("every manager has its first allocator");
-        if let Some(freed) = freed {
-            allocator.note(|| Change::Returned(buffer_type, address, freed, lowest));
-        }
-        let found = freed.map(|freed| freed.size);
+        let found = allocator.give_back(buffer_type, address);
         let (region, after) = (allocator.region(buffer_type), allocator.state(buffer_type));
         out.emit(Event::AddressReturned { region, by, address, found, after });
     }

@@ -1,0 +1,133 @@
+//! How meshes and devices close: the rest of tt-metal's `mesh_device.cpp` (tt-metal.md B5, B6).
+
+use super::object::ObjectId;
+use super::{Runtime, Surroundings};
+use crate::event::{AllocatorId, Event, Part, RawPointer, Singleton};
+use crate::fix::{Baseline, Defect, Fix};
+use crate::mark::Mark;
+use crate::message::{CallPath, Role};
+
+impl Runtime {
+    /// `MeshDevice::close`; a second call does nothing.
+    pub(super) fn close<S: Surroundings>(&mut self, out: &mut S, mesh: u32) {
+        if !self.meshes[mesh].open {
+            return;
+        }
+        self.use_singleton(out, Singleton::SystemMesh);
+        // allocation-server.md 5.2 #8: "clear program cache before close -> freed". Close itself
+        // leaves the cache to the destructor (tt-metal.md B5).
+        if self.fixes.has(Fix::ClearCacheOnClose) {
+            self.clear_cache(out, mesh);
+        }
+        let live = self.registered(self.meshes[mesh].allocator);
+        let mesh_id = self.meshes[mesh].mesh_id;
+        if !live.is_empty() {
+            out.emit(Event::Reached(Mark::ClosedWithLiveBuffers));
+        }
+        let on_mesh = |id: &&ObjectId| self.objects[id.0].mesh == Some(mesh);
+        let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32;
+        out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32, in_flight });
+        self.tear_down_allocator(out, mesh, &live);
+        // PR 3513: "Command queue and allocator were out of sync, fixed by freeing up the program
+        // cache buffers before calling de-allocate buffers".
+        if self.fixes.has_defect(Defect::AllocatorBeforeCache) {
+            self.finish_queue(out, mesh);
+        }
+        self.meshes.update(mesh, |mesh| mesh.open = false);
+        self.close_devices(out);
+    }
+
+    /// The end of the SubDeviceManager, and of its allocator with it.
+    fn tear_down_allocator<S: Surroundings>(&mut self, out: &mut S, mesh: u32, live: &[ObjectId]) {
+        let allocator = self.meshes[mesh].allocator;
+        let shared_elsewhere = self
+            .meshes
+            .iter()
+            .any(|(other, one)| other != mesh && one.open && one.allocator == allocator);
+        if shared_elsewhere {
+            return;
+        }
+        self.end_allocator(out, allocator, live);
+    }
+
+    /// What the baseline does with the buffers of an allocator that goes, and its end.
+    pub(super) fn end_allocator<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        allocator: AllocatorId,
+        live: &[ObjectId],
+    ) {
+        // Issue 8965: "cq_id 0 is out of range [...] after the devices are closed"; its fix is to
+        // "deallocate all buffers on device when closing" (PR 9220).
+        let kept = self.fixes.has_defect(Defect::CloseKeepsBuffers);
+        match self.fixes.baseline() {
+            Baseline::Upstream if kept || self.deallocates_after_close() => {
+                self.deallocate_regions(out, allocator);
+            }
+            Baseline::Upstream => self.deallocate_registered(out, allocator, live),
+            Baseline::Fork => self.deallocate_in_bulk(out, allocator, live),
+        }
+        self.clear_regions(out, allocator);
+        self.destroy_allocator(out, allocator);
+    }
+
+    /// The fork's close: `Allocator::deallocate_buffers`, which leaves the objects ALLOCATED.
+    fn deallocate_in_bulk<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        allocator: AllocatorId,
+        live: &[ObjectId],
+    ) {
+        // allocation-server.md 5.2 #3: "Allocator::deallocate_buffers (device close) silent [...]
+        // report all allocated_buffers_ at close".
+        if self.fixes.has(Fix::ReportOnClose) {
+            self.follow_dangling(out, allocator);
+            for &id in live {
+                let object = self.objects[id.0];
+                let from = (CallPath::Close, Role::Device);
+                self.track_deallocate(out, &object, Part::Owner, from);
+            }
+        }
+        self.deallocate_regions(out, allocator);
+    }
+
+    /// tt-metal.md B6: DeallocateBuffer on every entry of `allocated_buffers_`: each sends its FREE
+    /// and becomes DEALLOCATED under the user's feet. The C++ clears the allocator before the walk
+    /// only to make the walk cheap; here the blocks go back one by one, to the same end.
+    fn deallocate_registered<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        allocator: AllocatorId,
+        live: &[ObjectId],
+    ) {
+        self.follow_dangling(out, allocator);
+        // Issue 8637: "it seems to happen before closing devices, during buffer deallocation":
+        // DeallocateBuffers met buffers that were given back before.
+        if self.fixes.has_defect(Defect::BulkFreeFirst) {
+            self.deallocate_regions(out, allocator);
+        }
+        for &id in live {
+            let object = self.objects[id.0];
+            let pointer = RawPointer::RegisteredBuffer;
+            out.emit(Event::RawPointerUsed { pointer, alive: true, object: object.reference() });
+            self.deallocate_impl(out, id, Role::Device);
+        }
+    }
+
+    /// The walk over `allocated_buffers_` meets the buffers that were destroyed without leaving it.
+    fn follow_dangling<S: Surroundings>(&self, out: &mut S, allocator: AllocatorId) {
+        for &object in self.dangling(allocator) {
+            let pointer = RawPointer::RegisteredBuffer;
+            out.emit(Event::RawPointerUsed { pointer, alive: false, object });
+        }
+    }
+
+    /// The command queue of a closing mesh reads the binaries of the programs in the cache.
+    #[cold]
+    fn finish_queue<S: Surroundings>(&self, out: &mut S, mesh: u32) {
+        let programs = self.meshes[mesh].cache.iter().map(|&(_, program)| program);
+        for kernel in programs.filter_map(|program| self.programs[program].kernel) {
+            Self::access(out, &[self.bind(&self.objects[kernel.0])], true);
+        }
+    }
+}
