@@ -81,6 +81,7 @@ impl Runtime {
             state: MeshBufferState::Owned,
             size: spec.pages.total(),
             buffer_type: spec.buffer_type,
+            sub_device_manager: self.manager_of_new(mesh, spec),
             owners: owners.expect("a new buffer has one owner of each kind"),
             ..Object::vacant()
         };
@@ -125,6 +126,7 @@ impl Runtime {
         object.hooked = !zero_size && self.hook_blocks();
         let take = !zero_size && !object.hooked;
         if take {
+            self.verify_safe_allocation(out, &object);
             let floor = self.l1_floor(&object);
             object.address = self.take_address(out, &object, spec, floor)?;
             object.registered = true;
@@ -180,6 +182,7 @@ impl Runtime {
             registered: false,
             husk: false,
             owners: Owners::one(Role::UserHandle),
+            sub_device_manager: None,
             root: None,
             ..target
         };

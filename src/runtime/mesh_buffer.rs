@@ -108,7 +108,7 @@ impl Runtime {
         let was = self.objects[id.0].state;
         self.inspect(out, id, false);
         self.objects.update(id.0, |object| object.state = MeshBufferState::Deallocated);
-        if was == MeshBufferState::Owned {
+        if was == MeshBufferState::Owned && !self.queue_deallocation(id, role) {
             self.release_backing(out, id, Role::OwnedBufferState, role);
         }
     }

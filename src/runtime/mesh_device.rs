@@ -1,13 +1,15 @@
 //! Meshes, submeshes and how they end: tt-metal's `mesh_device.cpp` (tt-metal.md B5, B6).
 
+use super::command_queue::CommandQueue;
 use super::object::{Object, ObjectId};
+use super::trace::Traces;
 use super::{Refusal, Runtime, Surroundings};
 use crate::event::{AllocationStatus, AllocatorId, Event, Part, RawPointer, Singleton};
 use crate::fix::{Baseline, Fix};
 use crate::journal::{Fingerprint, Vacant, mix};
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
-use crate::op::{CacheKey, MeshHandle};
+use crate::op::{CacheKey, MeshHandle, SubDeviceManagerId};
 use crate::units::{DeviceId, Lanes, MeshShape};
 
 /// A `MeshDevice`.
@@ -39,6 +41,12 @@ pub struct MeshDevice {
     pub cache: Vec<(CacheKey, u32)>,
     /// The programs whose circular buffers the client has reported and not yet flushed.
     pub reported_cbs: Vec<u32>,
+    /// What it captured.
+    pub traces: Traces,
+    /// What its worker has to do.
+    pub queue: CommandQueue,
+    /// The sub-device manager that is loaded.
+    pub manager: SubDeviceManagerId,
 }
 
 impl Vacant for MeshDevice {
@@ -64,7 +72,9 @@ impl Fingerprint for MeshDevice {
         let cache =
             self.cache.iter().map(|&(key, program)| mix(u64::from(key.0), u64::from(program)));
         let reported = self.reported_cbs.iter().map(|&program| u64::from(program));
-        let words = head.into_iter().chain(chips).chain(cache).chain(reported);
+        let later =
+            [self.traces.fingerprint(), self.queue.fingerprint(), u64::from(self.manager.0)];
+        let words = head.into_iter().chain(later).chain(chips).chain(cache).chain(reported);
         words.fold(self.cache.len() as u64, mix)
     }
 }
@@ -171,6 +181,7 @@ impl Runtime {
             return;
         }
         self.use_singleton(out, Singleton::SystemMesh);
+        let queued = self.drain_queue(out, mesh);
         // allocation-server.md 5.2 #8: "clear program cache before close -> freed". Close itself
         // leaves the cache to the destructor (tt-metal.md B5).
         if self.fixes.has(Fix::ClearCacheOnClose) {
@@ -182,10 +193,14 @@ impl Runtime {
             out.emit(Event::Reached(Mark::ClosedWithLiveBuffers));
         }
         let on_mesh = |id: &&ObjectId| self.objects[id.0].mesh == Some(mesh);
-        let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32;
+        let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32 + queued;
         out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32, in_flight });
+        self.reset_managers_early(mesh);
         self.tear_down_allocator(out, mesh, &live);
         self.meshes.update(mesh, |mesh| mesh.open = false);
+        self.reset_managers(mesh);
+        self.destroy_queue(out, mesh);
+        self.release_traces(out, mesh);
         self.close_devices(out);
     }
 
