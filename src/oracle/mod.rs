@@ -11,6 +11,7 @@ mod cb_clash;
 mod device_leak;
 mod duplicate_allocation;
 mod event_order;
+mod facts;
 mod findings;
 mod free_list;
 mod graph_events;
@@ -29,7 +30,9 @@ mod single_free;
 mod stale_free;
 mod state_machine;
 mod static_order;
+mod sub_device;
 mod teardown;
+mod trace_safe;
 mod tracker_truth;
 mod undo;
 mod unknown_free;
@@ -41,12 +44,13 @@ pub use holdings::{Held, HeldRegion, Holdings};
 pub use living::{Life, Living};
 pub use register::{Register, Registered, Transition};
 
-use crate::event::{Event, Observer, Region, Tick};
+use crate::event::{Event, Observer, Tick};
 use crate::journal::{Cell, Tracking};
-use crate::message::{AllocMessage, UniqueId};
-use crate::units::{Bytes, Lanes};
-use crate::violation::{OracleName, Relation};
+use crate::message::AllocMessage;
+use crate::units::Lanes;
+use crate::violation::OracleName;
 
+use facts::{Facts, compare_chips, relation};
 use graph_events::GraphEvents;
 use hook::Hook;
 use inspector::Inspector;
@@ -54,63 +58,6 @@ use state_machine::StateMachine;
 use tracker_truth::TrackerTruth;
 use undo::OraclesMark;
 use visibility::Visibility;
-
-/// What an oracle may look at besides the event.
-struct Facts<'a> {
-    /// What the message of this event did to the register.
-    transition: Transition,
-    register: &'a Register,
-    holdings: &'a Holdings,
-    living: &'a Living,
-    programs: &'a [u32],
-}
-
-impl Facts<'_> {
-    /// The bytes that should be allocated in a region before the event.
-    #[inline]
-    fn expected(&self, region: Region) -> Option<Bytes> {
-        self.holdings.region(region).map(|held| held.allocated)
-    }
-
-    /// Whether an owner of memory, or the program of circular buffers, is alive.
-    fn is_alive(&self, owner: UniqueId) -> bool {
-        match owner.program() {
-            Some(program) => self.programs.contains(&program),
-            None => self.living.of(owner).allocated,
-        }
-    }
-}
-
-/// The chips whose counters differ, and those on which the tracker shows nothing of what is there;
-/// a counter that was never used is 0.
-#[inline]
-fn compare_chips(tracked: &[u64], live: &[u64]) -> (Lanes, Lanes) {
-    let (mut different, mut hidden) = (0, 0);
-    let shared = tracked.len().min(live.len());
-    for (chip, (&tracked, &live)) in tracked[..shared].iter().zip(&live[..shared]).enumerate() {
-        if tracked != live {
-            different |= 1 << chip;
-            hidden |= u64::from(tracked == 0) << chip;
-        }
-    }
-    for (chip, &tracked) in tracked.iter().enumerate().skip(shared) {
-        different |= u64::from(tracked != 0) << chip;
-    }
-    for (chip, &live) in live.iter().enumerate().skip(shared) {
-        different |= u64::from(live != 0) << chip;
-        hidden |= u64::from(live != 0) << chip;
-    }
-    (Lanes(different), Lanes(hidden))
-}
-
-/// How the sender of a message is related to the registration that it met.
-fn relation(owner: UniqueId, other: Option<Registered>) -> Relation {
-    match other {
-        None => Relation::None,
-        Some(other) if other.owner == owner => Relation::SameObject,
-        Some(_) => Relation::OtherOwner,
-    }
-}
 
 /// Every oracle at once.
 ///
@@ -202,6 +149,7 @@ impl Oracles {
 impl Observer for Oracles {
     /// Routes an event to the oracles that it concerns, then to the ledgers. Inlined where the
     /// event is made, so that an event which concerns nobody costs nothing.
+    #[allow(clippy::too_many_lines, reason = "one arm for each event")]
     #[inline(always)]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
         match event {
@@ -236,6 +184,10 @@ impl Observer for Oracles {
             | Event::MemoryAccessed { .. }
             | Event::RawPointerUsed { .. }
             | Event::MeshClosed { .. }
+            | Event::TraceAccessed { .. }
+            | Event::TraceReleased { .. }
+            | Event::ManagerValidated { .. }
+            | Event::CommandsKept { .. }
             | Event::Swallowed { .. }
             | Event::BlockTable { .. }
             | Event::ServerEntry { .. }
@@ -256,6 +208,14 @@ impl Observer for Oracles {
             | Event::Lost(_)
             | Event::CacheHit { .. }
             | Event::CacheCleared { .. }
+            | Event::ProgramRecorded { .. }
+            | Event::ProgramQueued { .. }
+            | Event::QueuedProgramRan { .. }
+            | Event::TraceBegan { .. }
+            | Event::TraceEnded { .. }
+            | Event::UnsafeAllocation { .. }
+            | Event::TraceReplayed { .. }
+            | Event::ManagerLoaded { .. }
             | Event::Refused { .. }
             | Event::TrackingSwitched { .. }
             | Event::ServerRestarted
@@ -374,7 +334,14 @@ impl Oracles {
             Event::RawPointerUsed { .. } | Event::MeshClosed { .. } => {
                 teardown::watch(tick, event, &facts, findings);
             }
+            Event::TraceAccessed { .. } | Event::TraceReleased { .. } => {
+                trace_safe::watch(tick, event, &facts, findings);
+            }
+            Event::ManagerValidated { .. } => sub_device::watch(tick, event, findings),
             Event::Swallowed { .. } => masked_double_free::watch(tick, event, findings),
+            Event::CommandsKept { .. } => {
+                device_leak::watch(tick, event, &facts, findings);
+            }
             Event::BlockTable { .. } => {
                 free_list::watch(tick, event, &facts, findings);
                 device_leak::watch(tick, event, &facts, findings);

@@ -11,7 +11,7 @@ use crate::allocator::{
 use crate::event::{AllocatorId, AllocatorState, Region, RegionBounds, TableBlock};
 use crate::fix::{Defect, Fix, FixSet};
 use crate::journal::mix;
-use crate::units::{BufferType, DeviceAddr, Lanes};
+use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// The managers have one allocator each: nothing in a scenario makes dependent ones.
 const ONLY: BankAllocatorId = BankAllocatorId(0);
@@ -141,6 +141,11 @@ impl AllocatorImpl {
     fn list(&self, buffer_type: BufferType) -> &FreeListOpt {
         let list = self.manager(buffer_type).allocator(ONLY);
         list.expect("every manager has its first allocator")
+    }
+
+    /// The size, in each bank, of the block that starts at an address.
+    pub(super) fn block_size(&self, buffer_type: BufferType, address: DeviceAddr) -> Option<Bytes> {
+        self.list(buffer_type).block_size(address)
     }
 
     fn region(&self, buffer_type: BufferType) -> Region {

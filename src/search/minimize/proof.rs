@@ -134,7 +134,7 @@ fn with_kinds_of(input: &Case, result: &Case) -> Case {
                 Name::Mesh(_) => Name::Mesh(MeshHandle(0)),
                 Name::Program(_) => Name::Program(ProgramHandle(0)),
                 Name::Key(_) => Name::Key(CacheKey(0)),
-                Name::Process(_) => name,
+                Name::Process(_) | Name::Trace(_) => name,
             })
         });
         kinds.insert(plain);
