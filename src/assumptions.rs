@@ -34,6 +34,11 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         "the C++ set orders raw pointers; no claim depends on the order.",
     ),
     assumed(
+        "runtime/command_queue.rs",
+        "an allocation is answered at once and does not wait for the queue, as if the worker had \
+         time for it first; validation of circular buffers is made by the caller too.",
+    ),
+    assumed(
         "runtime/graph_processor.rs",
         "owners only, as upstream tracks them, also where the fork tracks more.",
     ),
@@ -44,6 +49,17 @@ pub const ASSUMPTIONS: &[Assumption] = &[
     ),
     assumed("runtime/program_cache.rs", "after validation; the order of the two was not read."),
     assumed("runtime/program_cache.rs", "the C++ map is unordered; no claim depends on the order."),
+    assumed(
+        "runtime/sub_device_manager.rs",
+        "a sharded L1 buffer that is created while a manager other than the default one is loaded \
+         is created on its sub-device; in tt-metal the caller says so. Its addresses come from the \
+         mesh's own allocator: the local allocators of sub-devices are not modelled.",
+    ),
+    assumed(
+        "runtime/trace.rs",
+        "the smallest that the runtime chooses; it grows with the commands, which are not \
+         modelled.",
+    ),
     assumed(
         "server/shm.rs",
         "no 65th process and no 17th chip in a region, for which the layout has no slot.",

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::mark::Mark;
 use crate::message::{AllocMessage, ObjectRef, Role, UniqueId};
-use crate::op::RunMode;
+use crate::op::{RunMode, SubDeviceManagerId, TraceHandle};
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// Virtual time: the number of steps taken.
@@ -119,6 +119,10 @@ pub enum RawPointer {
     ProgramDevice,
     /// `MeshDevice*` of a MeshBuffer.
     MeshDevice,
+    /// `this` in a deallocation that waits in a command queue.
+    QueuedBuffer,
+    /// The mesh in the owner of a trace.
+    TraceDevice,
 }
 
 impl fmt::Display for RawPointer {
@@ -128,6 +132,8 @@ impl fmt::Display for RawPointer {
             Self::RegisteredBuffer => "a buffer in allocated_buffers_",
             Self::ProgramDevice => "the device of a program's circular buffers",
             Self::MeshDevice => "the mesh device of a MeshBuffer",
+            Self::QueuedBuffer => "the buffer of a queued deallocation",
+            Self::TraceDevice => "the mesh of a trace",
         })
     }
 }
@@ -252,6 +258,45 @@ pub enum Event<'a> {
     ProgramOverlaid { program: u32, region: Region, lowest: DeviceAddr, region_end: DeviceAddr },
     /// A program was destroyed.
     ProgramDestroyed { program: u32 },
+    /// A dispatched program joins the trace that is being captured, and does not run.
+    ProgramRecorded { trace: TraceHandle, program: u32 },
+    /// A dispatched program waits in the command queue.
+    ProgramQueued { program: u32 },
+    /// The worker comes to a program that has waited.
+    QueuedProgramRan { program: u32 },
+    /// A program dies, and its cached commands stay with the command queue.
+    CommandsKept { program: u32 },
+    /// The capture of a trace began.
+    TraceBegan { trace: TraceHandle, mesh_id: u32 },
+    /// The capture of a trace ended, or should have; allocations are unsafe on account of so many
+    /// registrations.
+    TraceEnded { trace: TraceHandle, mesh_id: u32, active: u32 },
+    /// A buffer asks for memory while so many registrations make allocations unsafe: a warning.
+    UnsafeAllocation { object: ObjectRef, active: u32 },
+    /// A trace was replayed.
+    TraceReplayed { trace: TraceHandle, mesh_id: u32 },
+    /// A replayed trace used memory, so many bytes in each bank. Buffers with the unique id
+    /// `since`, and later ones, were created after its capture.
+    TraceAccessed {
+        trace: TraceHandle,
+        region: Region,
+        address: DeviceAddr,
+        bytes: Bytes,
+        since: UniqueId,
+    },
+    /// A trace was released; so many are left, with the registrations that make allocations unsafe
+    /// and the size of all trace buffers, as the mesh counts them.
+    TraceReleased { trace: TraceHandle, mesh_id: u32, left: u32, active: u32, buffers_size: Bytes },
+    /// A sub-device manager was loaded.
+    ManagerLoaded { mesh_id: u32, manager: SubDeviceManagerId },
+    /// A buffer of a sub-device is about to be given back.
+    ManagerValidated {
+        object: ObjectRef,
+        /// The manager that it was allocated under.
+        allocated: SubDeviceManagerId,
+        /// The manager that is loaded now.
+        freed: SubDeviceManagerId,
+    },
     /// Memory was read through a buffer. `owner` is who held it when the address was bound.
     MemoryAccessed {
         region: Region,

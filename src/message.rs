@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::op::{BufferHandle, CacheKey, Name};
+use crate::op::{BufferHandle, CacheKey, Name, TraceHandle};
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// `Buffer::unique_id()`: a process-wide counter, and the only safe identity of a buffer, because
@@ -48,6 +48,8 @@ pub enum Origin {
     TemporaryView(CacheKey),
     /// The circular buffers of the program with this runtime id.
     CircularBuffers(u32),
+    /// The commands of a captured trace.
+    TraceBuffer(TraceHandle),
 }
 
 impl Origin {
@@ -58,6 +60,7 @@ impl Origin {
             Self::Named(buffer) => Some(Name::Buffer(buffer)),
             Self::KernelBinary(key) | Self::TemporaryView(key) => Some(Name::Key(key)),
             Self::CircularBuffers(_) => None,
+            Self::TraceBuffer(trace) => Some(Name::Trace(trace)),
         }
     }
 }
@@ -75,6 +78,7 @@ impl fmt::Display for Origin {
             Self::KernelBinary(key) => write!(f, "kernel({key})"),
             Self::TemporaryView(key) => write!(f, "temporary-view({key})"),
             Self::CircularBuffers(program) => write!(f, "cbs(program {program})"),
+            Self::TraceBuffer(trace) => write!(f, "trace({trace})"),
         }
     }
 }
@@ -112,7 +116,8 @@ pub enum Role {
     View = 5,
     /// The map of device-local buffers in a MeshBuffer.
     DeviceLocal = 6,
-    /// The device: a bulk release while it closes, or a circular buffer flush.
+    /// The device: a bulk release while it closes, a circular buffer flush, its command queue, or
+    /// a sub-device manager's pool of traces.
     Device = 7,
 }
 

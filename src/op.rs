@@ -1,95 +1,20 @@
 //! What the user's program does: one [`Op`] is one line of a scenario.
 
+mod handle;
 mod kinds;
 mod names;
 mod print;
 
+pub use handle::{
+    BufferHandle, CacheKey, Handle, MeshHandle, Place, ProcessId, ProgramHandle,
+    SubDeviceManagerId, ThreadId, TraceHandle,
+};
 pub use kinds::{CaptureStep, Piece, RunMode, Stream};
+pub use names::Name;
 
 use std::fmt;
 
-pub use names::Name;
-
-use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
-
-macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, $letter:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(pub u32);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($letter, "{}"), self.0)
-            }
-        }
-    };
-}
-
-handle!(
-    /// A name in the user's program for a buffer: `b0`. An operation on a name that holds nothing
-    /// is a no-op, so any line of a scenario can be deleted.
-    BufferHandle, "b"
-);
-handle!(
-    /// A name in the user's program for a mesh device: `m0`.
-    MeshHandle, "m"
-);
-handle!(
-    /// A name in the user's program for a program object: `p0`.
-    ProgramHandle, "p"
-);
-handle!(
-    /// A host thread of the user's program: `t0`.
-    ThreadId, "t"
-);
-handle!(
-    /// A process of the user's program: `q0`. Its pid is 1000 + the number.
-    ProcessId, "q"
-);
-handle!(
-    /// What the program cache hashes: shapes, dtypes and memory kinds, never addresses: `k0`.
-    CacheKey, "k"
-);
-
-/// Any of the names that `drop` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Handle {
-    /// A buffer.
-    Buffer(BufferHandle),
-    /// A mesh device.
-    Mesh(MeshHandle),
-    /// A program.
-    Program(ProgramHandle),
-}
-
-impl fmt::Display for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Buffer(name) => name.fmt(f),
-            Self::Mesh(name) => name.fmt(f),
-            Self::Program(name) => name.fmt(f),
-        }
-    }
-}
-
-/// Where a buffer is created: on a mesh, in lock step, or on one physical device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// On a mesh device: a MeshBuffer.
-    Mesh(MeshHandle),
-    /// On one physical device, with that device's own allocator: a Buffer. Prints as `d3`.
-    Device(DeviceId),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mesh(mesh) => mesh.fmt(f),
-            Self::Device(device) => write!(f, "d{device}"),
-        }
-    }
-}
+use crate::units::{BufferType, Bytes, MeshShape};
 
 /// A buffer's pages: `12x2048` is twelve pages of 2048 bytes; a count of 0 is a zero-size buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -328,6 +253,35 @@ pub enum Op {
     DisableCache(MeshHandle),
     /// `enable-cache m0`.
     EnableCache(MeshHandle),
+    /// `begin-trace r0 on m0`: `begin_trace_capture`; programs are recorded from here on.
+    BeginTrace {
+        /// Its name.
+        trace: TraceHandle,
+        /// The mesh whose programs it records.
+        mesh: MeshHandle,
+    },
+    /// `end-trace r0`: `end_trace_capture`; the commands go to a trace buffer.
+    EndTrace(TraceHandle),
+    /// `replay r0`: `execute_trace`, blocking.
+    Replay(TraceHandle),
+    /// `release-trace r0`: `release_trace`, also from the destructor of its owner in Python.
+    ReleaseTrace(TraceHandle),
+    /// `async m0 on|off`: `enable_async`; programs and deallocations queue up until `finish`.
+    Async {
+        /// The mesh.
+        mesh: MeshHandle,
+        /// Whether calls are queued.
+        on: bool,
+    },
+    /// `finish m0`: `Finish`; the commands that are queued are executed, oldest first.
+    Finish(MeshHandle),
+    /// `load-manager m0 s1`: `load_sub_device_manager`; `s0` is `clear_loaded_sub_device_manager`.
+    LoadManager {
+        /// The mesh.
+        mesh: MeshHandle,
+        /// The manager.
+        manager: SubDeviceManagerId,
+    },
     /// `deallocate-all m0`: the allocator's bulk `deallocate_buffers`; the Buffer objects do not
     /// learn of it.
     DeallocateAll(MeshHandle),

@@ -98,6 +98,14 @@ oracles! {
         note = false;
     /// Calls on things that are gone.
     Teardown = "teardown", "is no raw pointer followed after its target died", note = false;
+    /// Traces and what they overwrite.
+    TraceSafe = "trace-safe",
+        "does a replay spare every buffer allocated after its capture, and do counters return to 0",
+        note = false;
+    /// Buffers of sub-devices.
+    SubDevice = "sub-device",
+        "is a buffer given back under the sub-device manager it was allocated under",
+        note = false;
     /// Nodes of a graph capture.
     GraphEvents = "graph-events",
         "is each event of a graph capture well formed, and does each program show its buffers",

@@ -3,9 +3,9 @@
 //! A [`World`] has no random numbers, no clock, no thread and no I/O. It is a function of setup,
 //! its fixes and the actions it was asked to take, and it can take every one of them back.
 
+mod action;
 mod thread;
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{Event, Observer, TableBlock, Tick};
@@ -16,43 +16,8 @@ use crate::message::AllocMessage;
 use crate::op::{Op, Stream, ThreadId};
 use crate::runtime::{Refusal, Runtime, RuntimeMark, Setup, Surroundings};
 use crate::server::{Server, ServerKind, ServerMark};
+pub use action::{Action, Outcome};
 use thread::{Thread, Threads};
-
-/// Something that could happen next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// A thread takes its next step.
-    Step(ThreadId),
-    /// The server reads the oldest message of a socket.
-    Deliver(Stream),
-}
-
-impl fmt::Display for Action {
-    /// Prints `t0` for a step, `old` or `new` for a socket.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Step(thread) => thread.fmt(f),
-            Self::Deliver(stream) => stream.fmt(f),
-        }
-    }
-}
-
-/// What an operation did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Whether anything changed. A line that names something that is not there changes nothing.
-    pub changed: bool,
-    /// The text with which the runtime refused, if it did.
-    pub refused: Option<String>,
-}
-
-impl Outcome {
-    const DONE: Self = Self { changed: true, refused: None };
-
-    fn of(changed: bool) -> Self {
-        Self { changed, refused: None }
-    }
-}
 
 #[derive(Clone, Debug)]
 struct WorldMark {
@@ -350,6 +315,13 @@ impl World {
             }
             Op::DisableCache(mesh) => runtime.disable_cache(out, *mesh),
             Op::EnableCache(mesh) => runtime.enable_cache(*mesh),
+            Op::BeginTrace { trace, mesh } => runtime.begin_trace(out, *trace, *mesh)?,
+            Op::EndTrace(trace) => runtime.end_trace(out, *trace)?,
+            Op::Replay(trace) => runtime.replay_trace(out, *trace)?,
+            Op::ReleaseTrace(trace) => runtime.release_trace(out, *trace),
+            Op::Async { mesh, on } => runtime.enable_async(out, *mesh, *on)?,
+            Op::Finish(mesh) => runtime.finish(out, *mesh)?,
+            Op::LoadManager { mesh, manager } => runtime.load_manager(out, *mesh, *manager)?,
             Op::DeallocateAll(mesh) => {
                 return runtime.deallocate_all(out, *mesh).map(|()| Outcome::DONE);
             }

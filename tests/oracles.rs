@@ -8,7 +8,7 @@ use freeorder::event::{
 };
 use freeorder::journal::Tracking;
 use freeorder::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Origin, Role, UniqueId};
-use freeorder::op::{BufferHandle, RunMode};
+use freeorder::op::{BufferHandle, RunMode, SubDeviceManagerId, TraceHandle};
 use freeorder::oracle::Oracles;
 use freeorder::units::{BufferType, Bytes, DeviceAddr, DeviceId, Lanes};
 use freeorder::violation::OracleName::{self, *};
@@ -637,6 +637,62 @@ fn a_singleton_that_is_used_after_it_is_gone_is_out_of_static_order() {
         assert_eq!(said(&[used(singleton, false)]), [(StaticOrder, 1)]);
         assert_eq!(said(&[used(singleton, true)]), []);
     }
+}
+
+/// The programs of a trace use the addresses of their capture for ever (tt-metal.md G 26).
+#[test]
+fn a_replay_over_a_buffer_that_is_younger_than_its_capture_is_not_safe() {
+    let replay = |since| Event::TraceAccessed {
+        trace: TraceHandle(0),
+        region: region(0),
+        address: DeviceAddr(1024),
+        bytes: Bytes(64),
+        since: UniqueId(since),
+    };
+    let take = taken(0, B, 1056, state(64, 1056));
+    let old = taken(0, A, 1056, state(64, 1056));
+    assert_eq!(said(&[opened(0), take, replay(2)]), [(TraceSafe, 1)]);
+    assert_eq!(said(&[opened(0), old, replay(2)]), [], "the capture knew it");
+    let beside = taken(0, B, 1088, state(64, 1088));
+    assert_eq!(said(&[opened(0), beside, replay(2)]), []);
+    let back = returned(B, 1056, Some(64), state(0, None));
+    assert_eq!(said(&[opened(0), take, back, replay(2)]), [], "consumed before the replay");
+}
+
+/// The registrations that make allocations unsafe, and the bytes that count against the trace
+/// region, go with the last trace (tt-metal.md G 27).
+#[test]
+fn a_counter_that_outlives_the_last_trace_is_not_safe() {
+    let released = |left, active, buffers_size| Event::TraceReleased {
+        trace: TraceHandle(0),
+        mesh_id: 0,
+        left,
+        active,
+        buffers_size: Bytes(buffers_size),
+    };
+    assert_eq!(said(&[released(0, 1, 0)]), [(TraceSafe, 1)]);
+    assert_eq!(said(&[released(0, 0, 1024)]), [(TraceSafe, 1)]);
+    assert_eq!(said(&[released(1, 1, 1024), released(0, 0, 0)]), []);
+}
+
+/// Each sub-device manager has allocators of its own (tt-metal.md A4).
+#[test]
+fn a_buffer_given_back_under_another_manager_is_a_fault_of_its_sub_device() {
+    let validated = |freed| Event::ManagerValidated {
+        object: object(A),
+        allocated: SubDeviceManagerId(1),
+        freed: SubDeviceManagerId(freed),
+    };
+    assert_eq!(said(&[validated(0)]), [(SubDevice, 1)]);
+    assert_eq!(said(&[validated(1)]), []);
+}
+
+/// On the host, a program's cached commands die with it (tt-metal.md F 30).
+#[test]
+fn commands_that_outlive_their_program_are_a_leak() {
+    let destroyed = Event::ProgramDestroyed { program: 2 };
+    assert_eq!(said(&[Event::CommandsKept { program: 2 }, destroyed]), [(DeviceLeak, 1)]);
+    assert_eq!(said(&[destroyed]), []);
 }
 
 /// A guard hides what the status test behind it already stopped: a note, which fails nothing.

@@ -161,6 +161,36 @@ impl fmt::Display for Event<'_> {
                 write!(f, " region-end={region_end}")
             }
             Self::ProgramDestroyed { program } => write!(f, "program-destroyed {program}"),
+            Self::ProgramRecorded { trace, program } => {
+                write!(f, "program-recorded {program} {trace}")
+            }
+            Self::ProgramQueued { program } => write!(f, "program-queued {program}"),
+            Self::QueuedProgramRan { program } => write!(f, "queued-program-ran {program}"),
+            Self::CommandsKept { program } => write!(f, "commands-kept {program}"),
+            Self::TraceBegan { trace, mesh_id } => write!(f, "trace-began {trace} mesh={mesh_id}"),
+            Self::TraceEnded { trace, mesh_id, active } => {
+                write!(f, "trace-ended {trace} mesh={mesh_id} active={active}")
+            }
+            Self::UnsafeAllocation { object, active } => {
+                write!(f, "unsafe-allocation {object} active={active}")
+            }
+            Self::TraceReplayed { trace, mesh_id } => {
+                write!(f, "trace-replayed {trace} mesh={mesh_id}")
+            }
+            Self::TraceAccessed { trace, region, address, bytes, since } => {
+                write!(f, "trace-accessed {trace} {region} address={address} bytes={bytes}")?;
+                write!(f, " since={since}")
+            }
+            Self::TraceReleased { trace, mesh_id, left, active, buffers_size } => {
+                write!(f, "trace-released {trace} mesh={mesh_id} left={left} active={active}")?;
+                write!(f, " buffers-size={buffers_size}")
+            }
+            Self::ManagerLoaded { mesh_id, manager } => {
+                write!(f, "manager-loaded mesh={mesh_id} {manager}")
+            }
+            Self::ManagerValidated { object, allocated, freed } => {
+                write!(f, "manager-validated {object} allocated={allocated} freed={freed}")
+            }
             Self::MemoryAccessed { region, by, owner, address, size, fresh } => {
                 write!(f, "memory-accessed {region} {by} owner={owner} address={address}")?;
                 write!(f, " size={size}{}", if *fresh { "" } else { " stale" })

@@ -192,6 +192,66 @@ defects! {
         "https://github.com/tenstorrent/tt-metal/issues/52010",
         "tt_metal/impl/program/program.cpp",
         "the circular buffers of every cached program are counted as memory in use";
+    /// The tracker of allocations after a capture is missing: a replay overwrites them.
+    UntrackedAllocations = "untracked-allocations", rows [33],
+        "https://github.com/tenstorrent/tt-metal/issues/54032",
+        "tt_metal/impl/allocator/allocator.cpp",
+        "a trace is replayed over buffers that were allocated after its capture";
+    /// The tracker exempts what the program cache allocates.
+    TrackerSkipsProgramCache = "tracker-skips-program-cache", rows [34],
+        "https://github.com/tenstorrent/tt-metal/issues/44420",
+        "tt_metal/impl/allocator/allocator.cpp",
+        "a trace is replayed over kernel binaries that a warm-up uploaded after its capture";
+    /// Trace buffers are taken from DRAM instead of the TRACE region.
+    TraceBuffersInDram = "trace-buffers-in-dram", rows [36],
+        "https://github.com/tenstorrent/tt-metal/pull/9348",
+        "tt_metal/impl/trace/trace.cpp",
+        "trace buffers lie in ordinary DRAM, where the intermediates of traces overwrite them";
+    /// `release_trace` does not give the size of the trace buffer back.
+    TraceSizeKept = "trace-size-kept", rows [37],
+        "https://github.com/tenstorrent/tt-metal/pull/22662",
+        "tt_metal/distributed/mesh_trace.cpp",
+        "the size of a released trace buffer goes on counting against the trace region";
+    /// Traces that make allocations unsafe are counted instead of held in a set.
+    CountedTraces = "counted-traces", rows [38],
+        "https://github.com/tenstorrent/tt-metal/pull/53735",
+        "tt_metal/distributed/mesh_device.cpp",
+        "a capture that is ended twice registers twice, and allocations stay unsafe for ever";
+    /// `release_trace` unregisters under the manager that is loaded, not that of the capture.
+    TraceOfActiveManager = "trace-of-active-manager", rows [38],
+        "https://github.com/tenstorrent/tt-metal/pull/50156",
+        "tt_metal/distributed/mesh_device.cpp",
+        "a trace released under another sub-device manager leaves allocations unsafe for ever";
+    /// The owner of a trace in Python follows its mesh after the close.
+    ReleaseTraceAfterClose = "release-trace-after-close", rows [26],
+        "https://github.com/tenstorrent/tt-metal/pull/40124",
+        "ttnn/ttnn/operations/trace.py",
+        "the collector releases a trace of a mesh that is closed";
+    /// Close does not wait for the worker's queue.
+    CloseWithoutDrain = "close-without-drain", rows [7],
+        "https://github.com/tenstorrent/tt-metal/pull/9584",
+        "tt_metal/impl/device/device.cpp",
+        "a device closes while its worker still has commands to execute";
+    /// A queued deallocation reads the buffer through `this`.
+    DeallocationReadsThis = "deallocation-reads-this", rows [10],
+        "https://github.com/tenstorrent/tt-metal/pull/10095",
+        "tt_metal/impl/buffers/buffer.cpp",
+        "a queued deallocation reads the fields of a buffer that was destroyed meanwhile";
+    /// Programs do not keep the buffers that are assigned to them.
+    NoOwnedBufferPool = "no-owned-buffer-pool", rows [32],
+        "https://github.com/tenstorrent/tt-metal/pull/7834",
+        "tt_metal/impl/program/program.cpp",
+        "an intermediate is freed before the program that uses it has run";
+    /// The command queue owns the commands that it caches for a program.
+    CommandsOutliveProgram = "commands-outlive-program", rows [30],
+        "https://github.com/tenstorrent/tt-metal/pull/13608",
+        "tt_metal/impl/dispatch/command_queue.cpp",
+        "the cached commands of a program stay on the host when the program dies";
+    /// Close resets the sub-device managers before their buffers are given back.
+    ManagerResetFirst = "manager-reset-first", rows [1],
+        "https://github.com/tenstorrent/tt-metal/pull/21727",
+        "tt_metal/distributed/mesh_device.cpp",
+        "buffers of a sub-device are given back after its manager was reset";
 }
 
 impl Defect {

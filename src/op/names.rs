@@ -1,6 +1,8 @@
 //! The names that an operation mentions, to be looked at or changed.
 
-use super::{BufferHandle, CacheKey, Handle, MeshHandle, Op, Place, ProcessId, ProgramHandle};
+use super::{
+    BufferHandle, CacheKey, Handle, MeshHandle, Op, Place, ProcessId, ProgramHandle, TraceHandle,
+};
 
 /// A name of any kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +17,8 @@ pub enum Name {
     Process(ProcessId),
     /// `k0`
     Key(CacheKey),
+    /// `r0`
+    Trace(TraceHandle),
 }
 
 impl Op {
@@ -45,6 +49,9 @@ impl Op {
             | Self::ClearCache(mesh)
             | Self::DisableCache(mesh)
             | Self::EnableCache(mesh)
+            | Self::Async { mesh, .. }
+            | Self::Finish(mesh)
+            | Self::LoadManager { mesh, .. }
             | Self::DeallocateAll(mesh)
             | Self::ClearAllocator(mesh) => rename_mesh(mesh, to),
             Self::Submesh { mesh, parent, .. } => {
@@ -102,6 +109,13 @@ impl Op {
                     rename_buffer(buffer, to);
                 }
             }
+            Self::BeginTrace { trace, mesh } => {
+                rename_trace(trace, to);
+                rename_mesh(mesh, to);
+            }
+            Self::EndTrace(trace) | Self::Replay(trace) | Self::ReleaseTrace(trace) => {
+                rename_trace(trace, to);
+            }
             Self::Process(process) | Self::Kill(process) => {
                 if let Name::Process(other) = to(Name::Process(*process)) {
                     *process = other;
@@ -138,5 +152,11 @@ fn rename_mesh(mesh: &mut MeshHandle, to: &mut impl FnMut(Name) -> Name) {
 fn rename_program(program: &mut ProgramHandle, to: &mut impl FnMut(Name) -> Name) {
     if let Name::Program(other) = to(Name::Program(*program)) {
         *program = other;
+    }
+}
+
+fn rename_trace(trace: &mut TraceHandle, to: &mut impl FnMut(Name) -> Name) {
+    if let Name::Trace(other) = to(Name::Trace(*trace)) {
+        *trace = other;
     }
 }

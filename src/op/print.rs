@@ -86,6 +86,15 @@ impl fmt::Display for Op {
             Self::ClearCache(mesh) => write!(f, "clear-cache {mesh}"),
             Self::DisableCache(mesh) => write!(f, "disable-cache {mesh}"),
             Self::EnableCache(mesh) => write!(f, "enable-cache {mesh}"),
+            Self::BeginTrace { trace, mesh } => write!(f, "begin-trace {trace} on {mesh}"),
+            Self::EndTrace(trace) => write!(f, "end-trace {trace}"),
+            Self::Replay(trace) => write!(f, "replay {trace}"),
+            Self::ReleaseTrace(trace) => write!(f, "release-trace {trace}"),
+            Self::Async { mesh, on } => {
+                write!(f, "async {mesh} {}", if *on { "on" } else { "off" })
+            }
+            Self::Finish(mesh) => write!(f, "finish {mesh}"),
+            Self::LoadManager { mesh, manager } => write!(f, "load-manager {mesh} {manager}"),
             Self::DeallocateAll(mesh) => write!(f, "deallocate-all {mesh}"),
             Self::ClearAllocator(mesh) => write!(f, "clear-allocator {mesh}"),
             Self::Capture(step) => write!(f, "capture {step}"),

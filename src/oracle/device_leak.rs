@@ -1,7 +1,8 @@
 //! Does a deallocated owner give its block back, and is the allocator empty at the end?
 //!
 //! Messages cannot tell: `mark_as_deallocated` on a backing buffer sends its FREE and keeps the
-//! block for ever (tt-metal.md 0.1).
+//! block for ever (tt-metal.md 0.1). On the host, the commands that were cached for a program must
+//! die with it (G 32).
 
 use super::{Facts, Findings};
 use crate::event::{AllocationStatus, Event, Part, Region, Tick};
@@ -42,6 +43,11 @@ pub(super) fn watch(
             let what = "nobody is left who could give a block back";
             flag(tick, region, (Some(object), Some(address), bytes), what, findings);
             Some((region, address))
+        }
+        Event::CommandsKept { .. } => {
+            let what = "the cached commands of a program are left when it dies";
+            findings.flag(Violation::new(OracleName::DeviceLeak, tick, what));
+            None
         }
         Event::BlockTable { region, after, .. } => {
             let held = facts.holdings.region(region)?;

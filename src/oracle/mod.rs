@@ -29,7 +29,9 @@ mod single_free;
 mod stale_free;
 mod state_machine;
 mod static_order;
+mod sub_device;
 mod teardown;
+mod trace_safe;
 mod tracker_truth;
 mod undo;
 mod unknown_free;
@@ -236,6 +238,10 @@ impl Observer for Oracles {
             | Event::MemoryAccessed { .. }
             | Event::RawPointerUsed { .. }
             | Event::MeshClosed { .. }
+            | Event::TraceAccessed { .. }
+            | Event::TraceReleased { .. }
+            | Event::ManagerValidated { .. }
+            | Event::CommandsKept { .. }
             | Event::Swallowed { .. }
             | Event::BlockTable { .. }
             | Event::ServerEntry { .. }
@@ -256,6 +262,14 @@ impl Observer for Oracles {
             | Event::Lost(_)
             | Event::CacheHit { .. }
             | Event::CacheCleared { .. }
+            | Event::ProgramRecorded { .. }
+            | Event::ProgramQueued { .. }
+            | Event::QueuedProgramRan { .. }
+            | Event::TraceBegan { .. }
+            | Event::TraceEnded { .. }
+            | Event::UnsafeAllocation { .. }
+            | Event::TraceReplayed { .. }
+            | Event::ManagerLoaded { .. }
             | Event::Refused { .. }
             | Event::TrackingSwitched { .. }
             | Event::ServerRestarted
@@ -374,7 +388,14 @@ impl Oracles {
             Event::RawPointerUsed { .. } | Event::MeshClosed { .. } => {
                 teardown::watch(tick, event, &facts, findings);
             }
+            Event::TraceAccessed { .. } | Event::TraceReleased { .. } => {
+                trace_safe::watch(tick, event, &facts, findings);
+            }
+            Event::ManagerValidated { .. } => sub_device::watch(tick, event, findings),
             Event::Swallowed { .. } => masked_double_free::watch(tick, event, findings),
+            Event::CommandsKept { .. } => {
+                device_leak::watch(tick, event, &facts, findings);
+            }
             Event::BlockTable { .. } => {
                 free_list::watch(tick, event, &facts, findings);
                 device_leak::watch(tick, event, &facts, findings);

@@ -11,7 +11,7 @@ use crate::allocator::{
 use crate::event::{AllocatorId, AllocatorState, Region, RegionBounds, TableBlock};
 use crate::fix::{Defect, Fix, FixSet};
 use crate::journal::mix;
-use crate::units::{BufferType, DeviceAddr, Lanes};
+use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// The managers have one allocator each: nothing in a scenario makes dependent ones.
 const ONLY: BankAllocatorId = BankAllocatorId(0);
@@ -135,6 +135,11 @@ impl AllocatorImpl {
     pub fn state(&self, buffer_type: BufferType) -> AllocatorState {
         let list = self.list(buffer_type);
         AllocatorState { allocated: list.allocated_bytes(), lowest: list.lowest_occupied_address() }
+    }
+
+    /// The size, in each bank, of the block that starts at an address.
+    pub(super) fn block_size(&self, buffer_type: BufferType, address: DeviceAddr) -> Option<Bytes> {
+        self.list(buffer_type).block_size(address)
     }
 
     #[inline]

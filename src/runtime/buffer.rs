@@ -118,6 +118,7 @@ impl Runtime {
                 self.capture_deallocate(out, id);
             }
             if !self.hook_keeps(&object) {
+                self.validate_manager(out, &object);
                 self.release_block(out, id);
             }
         }

@@ -14,6 +14,7 @@ impl Runtime {
             return;
         }
         self.use_singleton(out, Singleton::SystemMesh);
+        let queued = self.drain_queue(out, mesh);
         // allocation-server.md 5.2 #8: "clear program cache before close -> freed". Close itself
         // leaves the cache to the destructor (tt-metal.md B5).
         if self.fixes.has(Fix::ClearCacheOnClose) {
@@ -25,15 +26,19 @@ impl Runtime {
             out.emit(Event::Reached(Mark::ClosedWithLiveBuffers));
         }
         let on_mesh = |id: &&ObjectId| self.objects[id.0].mesh == Some(mesh);
-        let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32;
+        let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32 + queued;
         out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32, in_flight });
+        self.reset_managers_early(mesh);
         self.tear_down_allocator(out, mesh, &live);
         // PR 3513: "Command queue and allocator were out of sync, fixed by freeing up the program
         // cache buffers before calling de-allocate buffers".
         if self.fixes.has_defect(Defect::AllocatorBeforeCache) {
-            self.finish_queue(out, mesh);
+            self.read_cached_binaries(out, mesh);
         }
         self.meshes.update(mesh, |mesh| mesh.open = false);
+        self.reset_managers(mesh);
+        self.destroy_queue(out, mesh);
+        self.release_traces(out, mesh);
         self.close_devices(out);
     }
 
@@ -124,7 +129,7 @@ impl Runtime {
 
     /// The command queue of a closing mesh reads the binaries of the programs in the cache.
     #[cold]
-    fn finish_queue<S: Surroundings>(&self, out: &mut S, mesh: u32) {
+    fn read_cached_binaries<S: Surroundings>(&self, out: &mut S, mesh: u32) {
         let programs = self.meshes[mesh].cache.iter().map(|&(_, program)| program);
         for kernel in programs.filter_map(|program| self.programs[program].kernel) {
             Self::access(out, &[self.bind(&self.objects[kernel.0])], true);

@@ -87,6 +87,7 @@ impl Runtime {
             state: MeshBufferState::Owned,
             size: spec.pages.total(),
             buffer_type: spec.buffer_type,
+            sub_device_manager: self.manager_of_new(mesh, spec),
             owners: owners.expect("a new buffer has few owners"),
             ..Object::vacant()
         };
@@ -131,6 +132,7 @@ impl Runtime {
         object.hooked = !zero_size && self.hook_blocks();
         let take = !zero_size && !object.hooked;
         if take {
+            self.verify_safe_allocation(out, &object);
             let floor = self.l1_floor(&object);
             object.address = self.take_address(out, &object, spec, floor)?;
             object.registered = true;
@@ -186,6 +188,7 @@ impl Runtime {
             registered: false,
             husk: false,
             owners: Owners::one(Role::UserHandle),
+            sub_device_manager: None,
             root: None,
             ..target
         };

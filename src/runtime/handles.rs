@@ -253,6 +253,7 @@ impl Runtime {
         for name in names(&self.program_handles, are_static).into_iter().rev() {
             dropped |= self.drop_handle(out, Handle::Program(ProgramHandle(name)));
         }
+        dropped |= !are_static && self.drop_traces(out);
         for name in names(&self.mesh_handles, are_static).into_iter().rev() {
             dropped |= self.drop_handle(out, Handle::Mesh(MeshHandle(name)));
         }

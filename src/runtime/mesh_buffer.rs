@@ -118,7 +118,7 @@ impl Runtime {
         let was = self.objects[id.0].state;
         self.inspect(out, id, false);
         self.objects.update(id.0, |object| object.state = MeshBufferState::Deallocated);
-        if was == MeshBufferState::Owned {
+        if was == MeshBufferState::Owned && !self.queue_deallocation(id, role) {
             self.release_backing(out, id, Role::OwnedBufferState, role);
         }
         // PR 11106 and PR 14023: two threads pass the check of the state before either of them

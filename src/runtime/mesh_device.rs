@@ -1,12 +1,14 @@
 //! Meshes, submeshes and how they end: tt-metal's `mesh_device.cpp` (tt-metal.md B5, B6).
 
+use super::command_queue::CommandQueue;
 use super::object::Object;
+use super::trace::Traces;
 use super::{Refusal, Runtime, Surroundings};
 use crate::event::{AllocationStatus, AllocatorId, Event};
 use crate::fix::{Baseline, Defect, Fix};
 use crate::journal::{Fingerprint, Vacant, mix};
 use crate::mark::Mark;
-use crate::op::{CacheKey, MeshHandle};
+use crate::op::{CacheKey, MeshHandle, SubDeviceManagerId};
 use crate::units::{DeviceId, Lanes, MeshShape};
 
 /// A `MeshDevice`.
@@ -38,6 +40,12 @@ pub struct MeshDevice {
     pub cache: Vec<(CacheKey, u32)>,
     /// The programs whose circular buffers the client has reported and not yet flushed.
     pub reported_cbs: Vec<u32>,
+    /// What it captured.
+    pub traces: Traces,
+    /// What its worker has to do.
+    pub queue: CommandQueue,
+    /// The sub-device manager that is loaded.
+    pub manager: SubDeviceManagerId,
 }
 
 impl Vacant for MeshDevice {
@@ -63,7 +71,9 @@ impl Fingerprint for MeshDevice {
         let cache =
             self.cache.iter().map(|&(key, program)| mix(u64::from(key.0), u64::from(program)));
         let reported = self.reported_cbs.iter().map(|&program| u64::from(program));
-        let words = head.into_iter().chain(chips).chain(cache).chain(reported);
+        let later =
+            [self.traces.fingerprint(), self.queue.fingerprint(), u64::from(self.manager.0)];
+        let words = head.into_iter().chain(later).chain(chips).chain(cache).chain(reported);
         words.fold(self.cache.len() as u64, mix)
     }
 }

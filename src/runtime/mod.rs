@@ -4,8 +4,10 @@
 //! [`Surroundings`], and everything that it could decide two ways comes from the scenario.
 
 pub mod circular_buffer;
+pub mod command_queue;
 pub mod object;
 pub mod program;
+pub mod trace;
 
 mod allocation_client;
 mod allocator_impl;
@@ -24,6 +26,7 @@ mod process;
 mod program_cache;
 mod setup;
 mod statics;
+mod sub_device_manager;
 
 pub use allocation_client::Client;
 pub use allocator_impl::AllocatorImpl;

@@ -3,7 +3,7 @@
 use crate::event::{AllocationStatus, AllocatorId, Region};
 use crate::journal::{Fingerprint, Vacant, mix};
 use crate::message::{ObjectRef, Origin, Role, UniqueId};
-use crate::op::BufferHandle;
+use crate::op::{BufferHandle, SubDeviceManagerId};
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// The index of an object in its table; reused after the object is destroyed.
@@ -86,7 +86,7 @@ impl Owners {
 }
 
 /// The kinds of owner that keep a MeshBuffer object alive.
-pub const HOLDERS: [Role; 3] = [Role::UserHandle, Role::Cycle, Role::CacheEntry];
+pub const HOLDERS: [Role; 4] = [Role::UserHandle, Role::Cycle, Role::CacheEntry, Role::Device];
 /// The kinds of owner that keep a backing buffer alive.
 pub const BACKING_HOLDERS: [Role; 2] = [Role::OwnedBufferState, Role::Pool];
 /// The kinds of owner that keep a buffer of one device alive.
@@ -139,6 +139,8 @@ pub struct Object {
     pub husk: bool,
     /// Who holds it.
     pub owners: Owners,
+    /// `sub_device_manager_id_`, of a buffer on a sub-device.
+    pub sub_device_manager: Option<SubDeviceManagerId>,
     /// Of a view: its root.
     pub root: Option<ObjectId>,
 }
@@ -193,6 +195,7 @@ impl Vacant for Object {
             registered: false,
             husk: false,
             owners: Owners::default(),
+            sub_device_manager: None,
             root: None,
         }
     }
@@ -210,6 +213,7 @@ impl Fingerprint for Origin {
             Self::KernelBinary(key) => mix(1, u64::from(key.0)),
             Self::TemporaryView(key) => mix(2, u64::from(key.0)),
             Self::CircularBuffers(program) => mix(3, u64::from(program)),
+            Self::TraceBuffer(trace) => mix(4, u64::from(trace.0)),
         }
     }
 }
@@ -236,6 +240,7 @@ impl Fingerprint for Object {
             self.address.0,
             self.size.0,
             self.owners.0,
+            self.sub_device_manager.map_or(0, |manager| u64::from(manager.0) + 1),
         ];
         words.iter().fold(kinds, |hash, &word| mix(hash, word))
     }

@@ -60,7 +60,7 @@ pub struct Program {
     pub owners: Owners,
     /// The MeshBuffer of its kernel binary.
     pub kernel: Option<ObjectId>,
-    /// The addresses of the call that built it.
+    /// The addresses of the call that built it, or of the buffers assigned to it.
     pub bound: Vec<Bound>,
 }
 
@@ -219,6 +219,7 @@ impl Runtime {
     /// is the backing buffer that joins the pool.
     pub(super) fn add_to_pool(&mut self, program: u32, id: ObjectId) -> bool {
         let object = &self.objects[id.0];
+        let bound = self.bind(object);
         let Some(owners) = object.owners.gain(Role::Pool) else {
             return false;
         };
@@ -228,8 +229,12 @@ impl Runtime {
         {
             return false;
         }
-        self.objects.update(id.0, |object| object.owners = owners);
-        self.programs.update(program, |program| program.pool.push(id));
+        self.programs.update(program, |program| program.bound.push(bound));
+        // P/7834 (I/7794): "intermediate freed before program ran"; owned_buffer_pool was its fix.
+        if !self.fixes.has_defect(Defect::NoOwnedBufferPool) {
+            self.objects.update(id.0, |object| object.owners = owners);
+            self.programs.update(program, |program| program.pool.push(id));
+        }
         true
     }
 
@@ -241,7 +246,8 @@ impl Runtime {
         role: Role,
     ) {
         self.programs.update(program, |program| program.owners = program.owners.lose(role));
-        let last = !self.programs[program].owners.any(&[Role::UserHandle, Role::CacheEntry]);
+        let holders = [Role::UserHandle, Role::CacheEntry, Role::Device];
+        let last = !self.programs[program].owners.any(&holders);
         if last {
             self.deallocate_circular_buffers(out, program);
         }
@@ -306,6 +312,11 @@ impl Runtime {
     fn destroy_program<S: Surroundings>(&mut self, out: &mut S, program: u32) {
         let (runtime_id, kernel) =
             (self.programs[program].runtime_id, self.programs[program].kernel);
+        let mesh = self.meshes.get(self.programs[program].mesh);
+        let kept = mesh.is_some_and(|mesh| mesh.queue.cached.contains(&runtime_id));
+        if kept && self.mesh_exists(program) {
+            out.emit(Event::CommandsKept { program: runtime_id });
+        }
         out.emit(Event::ProgramDestroyed { program: runtime_id });
         self.programs.remove(program);
         if let Some(kernel) = kernel {

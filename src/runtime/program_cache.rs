@@ -73,9 +73,9 @@ impl Runtime {
         if spec.stale || self.fixes.has_defect(Defect::StaleOverride) {
             let old = first.clone();
             let fresh = old == bound;
-            Self::access(out, &old, fresh);
+            self.submit(out, program, &old, fresh);
         } else {
-            Self::access(out, &bound, true);
+            self.submit(out, program, &bound, true);
         }
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Runtime {
                 self.release_program(out, program, Role::CacheEntry);
                 return Err(refusal);
             }
-            Ok(true) => Self::access(out, &bound, true),
+            Ok(true) => self.submit(out, program, &bound, true),
             Ok(false) => {}
         }
         self.programs.update(program, |program| program.bound = bound);
@@ -125,6 +125,13 @@ impl Runtime {
         let Some(pages) = spec.kernel else {
             return Ok(());
         };
+        if self.meshes[mesh].traces.capturing().is_some() {
+            return Err(Refusal::new(
+                "Cannot load new binaries during trace capture.This program is not yet in program \
+                 cache. Warm up before capturing a trace.See the operation's hash signature for \
+                 arguments that must match.",
+            ));
+        }
         let buffer = crate::op::BufferSpec {
             buffer_type: crate::units::BufferType::Dram,
             pages,
@@ -179,8 +186,9 @@ impl Runtime {
             return Ok(());
         }
         let objects = reads.iter().filter_map(|&handle| self.buffer(handle));
-        let bound: Vec<Bound> = objects.map(|id| self.bind(&self.objects[id.0])).collect();
-        Self::access(out, &bound, true);
+        let mut bound: Vec<Bound> = objects.map(|id| self.bind(&self.objects[id.0])).collect();
+        bound.extend(&self.programs[program].bound);
+        self.submit(out, program, &bound, true);
         Ok(())
     }
 

@@ -23,7 +23,7 @@ const fn row(keyword: &'static str, form: &'static str, read: Reader) -> Operati
 }
 
 /// Every operation of the language, in the order of [`Op`].
-pub const OPERATIONS: [OperationForm; 39] = [
+pub const OPERATIONS: [OperationForm; 46] = [
     row("open", "open m0 2x4 [at 0,0]", open),
     row("submesh", "submesh m1 of m0 1x2 [at 0,0]", submesh),
     row("close", "close m0", |words| Ok(Op::Close(words.mesh()?))),
@@ -56,6 +56,18 @@ pub const OPERATIONS: [OperationForm; 39] = [
     row("clear-cache", "clear-cache m0", |words| Ok(Op::ClearCache(words.mesh()?))),
     row("disable-cache", "disable-cache m0", |words| Ok(Op::DisableCache(words.mesh()?))),
     row("enable-cache", "enable-cache m0", |words| Ok(Op::EnableCache(words.mesh()?))),
+    row("begin-trace", "begin-trace r0 on m0", begin_trace),
+    row("end-trace", "end-trace r0", |words| Ok(Op::EndTrace(words.trace()?))),
+    row("replay", "replay r0", |words| Ok(Op::Replay(words.trace()?))),
+    row("release-trace", "release-trace r0", |words| Ok(Op::ReleaseTrace(words.trace()?))),
+    row("async", "async m0 on|off", |words| {
+        let mesh = words.mesh()?;
+        Ok(Op::Async { mesh, on: words.one_of(&[("on", true), ("off", false)])? })
+    }),
+    row("finish", "finish m0", |words| Ok(Op::Finish(words.mesh()?))),
+    row("load-manager", "load-manager m0 s1", |words| {
+        Ok(Op::LoadManager { mesh: words.mesh()?, manager: words.manager()? })
+    }),
     row("deallocate-all", "deallocate-all m0", |words| Ok(Op::DeallocateAll(words.mesh()?))),
     row("clear-allocator", "clear-allocator m0", |words| Ok(Op::ClearAllocator(words.mesh()?))),
     row("capture", "capture begin|end [normal]", capture),
@@ -138,6 +150,12 @@ fn assign(words: &mut Words<'_>) -> Parsed<Op> {
     let buffer = words.buffer()?;
     words.fixed("to")?;
     Ok(Op::Assign { buffer, program: words.program()? })
+}
+
+fn begin_trace(words: &mut Words<'_>) -> Parsed<Op> {
+    let trace = words.trace()?;
+    words.fixed("on")?;
+    Ok(Op::BeginTrace { trace, mesh: words.mesh()? })
 }
 
 fn enqueue(words: &mut Words<'_>) -> Parsed<Op> {

@@ -4,7 +4,7 @@ use super::error::ScenarioError;
 use super::lex::{HandleKind, Limit, Word, Words, one_to, up_to};
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, CoreRange, Handle, MeshHandle, Pages,
-    Piece, Place, ProcessId, ProgramHandle, ThreadId,
+    Piece, Place, ProcessId, ProgramHandle, SubDeviceManagerId, ThreadId, TraceHandle,
 };
 use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 
@@ -16,6 +16,8 @@ const BUFFER: HandleKind = kind('b', "a buffer such as `b0`", "buffer number", 9
 const MESH: HandleKind = kind('m', "a mesh such as `m0`", "mesh number", 4095);
 const PROGRAM: HandleKind = kind('p', "a program such as `p0`", "program number", 999_999);
 const KEY: HandleKind = kind('k', "a cache key such as `k0`", "key number", 999_999);
+const TRACE: HandleKind = kind('r', "a trace such as `r0`", "trace number", 4095);
+const MANAGER: HandleKind = kind('s', "a sub-device manager such as `s1`", "manager number", 63);
 const THREAD: HandleKind = kind('t', "a thread such as `t1`", "thread number", 63);
 const PROCESS: HandleKind = kind('q', "a process such as `q1`", "process number", 63);
 const DEVICE: HandleKind = kind('d', "a device such as `d0`", "device number", 63);
@@ -69,6 +71,14 @@ impl Words<'_> {
 
     pub fn cache_key(&mut self) -> Parsed<CacheKey> {
         self.next_handle(KEY).map(CacheKey)
+    }
+
+    pub fn trace(&mut self) -> Parsed<TraceHandle> {
+        self.next_handle(TRACE).map(TraceHandle)
+    }
+
+    pub fn manager(&mut self) -> Parsed<SubDeviceManagerId> {
+        self.next_handle(MANAGER).map(SubDeviceManagerId)
     }
 
     /// The thread that a part of a word names.

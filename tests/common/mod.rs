@@ -10,6 +10,7 @@ use freeorder::journal::Tracking;
 use freeorder::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
     MeshHandle, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
+    SubDeviceManagerId, TraceHandle,
 };
 use freeorder::runtime::Setup;
 use freeorder::scenario::Simulation;
@@ -96,6 +97,14 @@ fn program(choices: &mut impl Choices) -> ProgramHandle {
     ProgramHandle(choices.pick(2) as u32)
 }
 
+fn trace(choices: &mut impl Choices) -> TraceHandle {
+    TraceHandle(one_of(choices, &[0, 0, 0, 1]))
+}
+
+fn traced_mesh(choices: &mut impl Choices) -> MeshHandle {
+    MeshHandle(one_of(choices, &[0, 0, 0, 1]))
+}
+
 fn pages(choices: &mut impl Choices) -> Pages {
     let count = one_of(choices, &[1, 2, 64, 0, 20_000]);
     Pages { count, size: Bytes(one_of(choices, &[2048, 32, 4096, 1])) }
@@ -141,7 +150,7 @@ fn run(choices: &mut impl Choices) -> Op {
 }
 
 /// How many kinds of operation [`op_of`] knows, the frequent ones counted more than once.
-pub const KINDS: u64 = 51;
+pub const KINDS: u64 = 56;
 
 /// The operation of a kind whose details are drawn from the choices.
 #[allow(clippy::too_many_lines, reason = "one arm for each operation")]
@@ -235,6 +244,17 @@ pub fn op_of(kind: u64, choices: &mut impl Choices) -> Op {
             1 => Handle::Mesh(mesh(choices)),
             _ => Handle::Program(program(choices)),
         }),
+        50 => Op::BeginTrace { trace: trace(choices), mesh: traced_mesh(choices) },
+        51 => Op::EndTrace(trace(choices)),
+        52 => one_of(choices, &[Op::Replay, Op::ReleaseTrace])(trace(choices)),
+        53 => match choices.pick(3) {
+            0 => Op::Finish(traced_mesh(choices)),
+            _ => Op::Async { mesh: traced_mesh(choices), on: choices.pick(3) > 0 },
+        },
+        54 => {
+            let manager = SubDeviceManagerId(choices.pick(4) as u32);
+            Op::LoadManager { mesh: traced_mesh(choices), manager }
+        }
         _ => match choices.pick(3) {
             0 => Op::Kill(ProcessId(choices.pick(2) as u32)),
             _ => Op::Exit,

@@ -5,7 +5,7 @@ use freeorder::fix::{FIXES, FixSet, Preset};
 use freeorder::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
     MeshHandle, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
-    ThreadId,
+    SubDeviceManagerId, ThreadId, TraceHandle,
 };
 use freeorder::runtime::circular_buffer::CoreRangeForm;
 use freeorder::scenario::{Class, Expectation, Item, Line, Measure, Scenario, SetupLine};
@@ -28,6 +28,10 @@ fn mesh() -> impl Strategy<Value = MeshHandle> {
 
 fn program() -> impl Strategy<Value = ProgramHandle> {
     (0..1_000_000_u32).prop_map(ProgramHandle)
+}
+
+fn trace() -> impl Strategy<Value = TraceHandle> {
+    (0..4096_u32).prop_map(TraceHandle)
 }
 
 fn process() -> impl Strategy<Value = ProcessId> {
@@ -144,6 +148,19 @@ fn mesh_op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn queue_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (trace(), mesh()).prop_map(|(trace, mesh)| Op::BeginTrace { trace, mesh }),
+        trace().prop_map(Op::EndTrace),
+        trace().prop_map(Op::Replay),
+        trace().prop_map(Op::ReleaseTrace),
+        (mesh(), any::<bool>()).prop_map(|(mesh, on)| Op::Async { mesh, on }),
+        mesh().prop_map(Op::Finish),
+        (mesh(), (0..64_u32).prop_map(SubDeviceManagerId))
+            .prop_map(|(mesh, manager)| Op::LoadManager { mesh, manager }),
+    ]
+}
+
 fn world_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         select(vec![
@@ -170,7 +187,7 @@ fn world_op() -> impl Strategy<Value = Op> {
 }
 
 pub fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![handle_op(), mesh_op(), world_op()]
+    prop_oneof![handle_op(), mesh_op(), queue_op(), world_op()]
 }
 
 /// The row of the table; a new operation does not compile before it has one.
@@ -198,23 +215,30 @@ pub fn row(op: &Op) -> usize {
         Op::ClearCache(_) => 19,
         Op::DisableCache(_) => 20,
         Op::EnableCache(_) => 21,
-        Op::DeallocateAll(_) => 22,
-        Op::ClearAllocator(_) => 23,
-        Op::Capture(_) => 24,
-        Op::Tracking(_) => 25,
-        Op::ServerRestart => 26,
-        Op::Lose(_) => 27,
-        Op::Stall => 28,
-        Op::Reconnect => 29,
-        Op::Deliver(_) => 30,
-        Op::Process(_) => 31,
-        Op::Kill(_) => 32,
-        Op::Reap => 33,
-        Op::Checkpoint => 34,
-        Op::Exit => 35,
-        Op::DataflowProgram { .. } => 36,
-        Op::Inspector => 37,
-        Op::Static(_) => 38,
+        Op::BeginTrace { .. } => 22,
+        Op::EndTrace(_) => 23,
+        Op::Replay(_) => 24,
+        Op::ReleaseTrace(_) => 25,
+        Op::Async { .. } => 26,
+        Op::Finish(_) => 27,
+        Op::LoadManager { .. } => 28,
+        Op::DeallocateAll(_) => 29,
+        Op::ClearAllocator(_) => 30,
+        Op::Capture(_) => 31,
+        Op::Tracking(_) => 32,
+        Op::ServerRestart => 33,
+        Op::Lose(_) => 34,
+        Op::Stall => 35,
+        Op::Reconnect => 36,
+        Op::Deliver(_) => 37,
+        Op::Process(_) => 38,
+        Op::Kill(_) => 39,
+        Op::Reap => 40,
+        Op::Checkpoint => 41,
+        Op::Exit => 42,
+        Op::DataflowProgram { .. } => 43,
+        Op::Inspector => 44,
+        Op::Static(_) => 45,
     }
 }
 

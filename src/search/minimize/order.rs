@@ -123,11 +123,17 @@ fn program_rank(op: &Op) -> Option<(u8, Reverse<u32>, u8)> {
         Op::Cycle(buffer) => newest_first(4, buffer.0, 1),
         Op::Drop(Handle::Buffer(buffer)) => newest_first(4, buffer.0, 2),
         Op::Gc => newest_first(5, 0, 0),
-        Op::ClearCache(_) | Op::DisableCache(_) => newest_first(6, 0, 0),
+        Op::ClearCache(_) | Op::DisableCache(_) | Op::ReleaseTrace(_) => newest_first(6, 0, 0),
         Op::Close(mesh) => newest_first(7, mesh.0, 0),
         Op::Drop(Handle::Mesh(mesh)) => newest_first(7, mesh.0, 1),
         Op::Exit => newest_first(8, 0, 0),
         Op::EnableCache(_)
+        | Op::BeginTrace { .. }
+        | Op::EndTrace(_)
+        | Op::Replay(_)
+        | Op::Async { .. }
+        | Op::Finish(_)
+        | Op::LoadManager { .. }
         | Op::DeallocateAll(_)
         | Op::ClearAllocator(_)
         | Op::Capture(_)

@@ -6,7 +6,7 @@ use super::reducer::Reducer;
 use crate::allocator::Machine;
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages, Piece,
-    Place, ProgramHandle, RunSpec,
+    Place, ProgramHandle, RunSpec, SubDeviceManagerId, TraceHandle,
 };
 use crate::scenario::SetupLine;
 use crate::search::aim::Subject;
@@ -80,6 +80,7 @@ fn renumbered(case: &Case) -> Case {
                     Name::Mesh(_) => (1, |n| Name::Mesh(MeshHandle(n))),
                     Name::Program(_) => (2, |n| Name::Program(ProgramHandle(n))),
                     Name::Key(_) => (3, |n| Name::Key(CacheKey(n))),
+                    Name::Trace(_) => (4, |n| Name::Trace(TraceHandle(n))),
                     // The program starts in process 0 without an operation that says so.
                     Name::Process(_) => return name,
                 };
@@ -142,6 +143,9 @@ fn simpler(op: &Op) -> Vec<Op> {
             without_one(reads).map(|reads| Op::Enqueue { program: *program, reads }).collect()
         }
         Op::Run(spec) => simpler_runs(spec),
+        Op::LoadManager { mesh, manager: SubDeviceManagerId(2..) } => {
+            vec![Op::LoadManager { mesh: *mesh, manager: SubDeviceManagerId(1) }]
+        }
         Op::Lose(count @ 2..) => vec![Op::Lose(1), Op::Lose(count / 2), Op::Lose(count - 1)],
         Op::Kill(_)
         | Op::Process(_)
@@ -161,6 +165,13 @@ fn simpler(op: &Op) -> Vec<Op> {
         | Op::ClearCache(_)
         | Op::DisableCache(_)
         | Op::EnableCache(_)
+        | Op::BeginTrace { .. }
+        | Op::EndTrace(_)
+        | Op::Replay(_)
+        | Op::ReleaseTrace(_)
+        | Op::Async { .. }
+        | Op::Finish(_)
+        | Op::LoadManager { .. }
         | Op::DeallocateAll(_)
         | Op::ClearAllocator(_)
         | Op::Capture(_)
