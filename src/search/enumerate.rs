@@ -12,7 +12,9 @@ use std::time::Instant;
 use super::aim::Aim;
 use super::case::Case;
 use crate::journal::{Tracking, mix};
-use crate::op::{BufferHandle, CacheKey, Handle, MeshHandle, Name, Op, ProgramHandle, ThreadId};
+use crate::op::{
+    BufferHandle, CacheKey, Handle, MeshHandle, Name, Op, ProgramHandle, ThreadId, TraceHandle,
+};
 use crate::scenario::Simulation;
 
 /// Where a search gives up.
@@ -79,6 +81,9 @@ pub fn alphabet(case: &Case) -> Vec<Op> {
             Name::Program(program) => {
                 letters.insert(Op::Drop(Handle::Program(program)));
             }
+            Name::Trace(trace) => {
+                letters.insert(Op::ReleaseTrace(trace));
+            }
             Name::Process(_) | Name::Key(_) => {}
         }
     }
@@ -142,7 +147,7 @@ pub fn enumerate(
 
 /// How many names of each kind have been used: the next new one is the one with that number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Names([u32; 4]);
+struct Names([u32; 5]);
 
 impl Names {
     /// The names in use after a letter, or none if it uses one before its turn.
@@ -153,6 +158,7 @@ impl Names {
                 Name::Mesh(MeshHandle(number)) => (1, number),
                 Name::Program(ProgramHandle(number)) => (2, number),
                 Name::Key(CacheKey(number)) => (3, number),
+                Name::Trace(TraceHandle(number)) => (4, number),
                 Name::Process(_) => continue,
             };
             if number > self.0[kind] {
