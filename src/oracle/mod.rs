@@ -53,7 +53,7 @@ use graph_events::GraphEvents;
 use hook::Hook;
 use inspector::Inspector;
 use state_machine::StateMachine;
-use tracker_truth::TrackerTruth;
+use tracker_truth::{TrackerTruth, compare_chips};
 use undo::OraclesMark;
 use visibility::Visibility;
 
@@ -81,28 +81,6 @@ impl Facts<'_> {
             None => self.living.of(owner).allocated,
         }
     }
-}
-
-/// The chips whose counters differ, and those on which the tracker shows nothing of what is there;
-/// a counter that was never used is 0.
-#[inline]
-fn compare_chips(tracked: &[u64], live: &[u64]) -> (Lanes, Lanes) {
-    let (mut different, mut hidden) = (0, 0);
-    let shared = tracked.len().min(live.len());
-    for (chip, (&tracked, &live)) in tracked[..shared].iter().zip(&live[..shared]).enumerate() {
-        if tracked != live {
-            different |= 1 << chip;
-            hidden |= u64::from(tracked == 0) << chip;
-        }
-    }
-    for (chip, &tracked) in tracked.iter().enumerate().skip(shared) {
-        different |= u64::from(tracked != 0) << chip;
-    }
-    for (chip, &live) in live.iter().enumerate().skip(shared) {
-        different |= u64::from(live != 0) << chip;
-        hidden |= u64::from(live != 0) << chip;
-    }
-    (Lanes(different), Lanes(hidden))
 }
 
 /// How the sender of a message is related to the registration that it met.
@@ -204,6 +182,7 @@ impl Oracles {
 impl Observer for Oracles {
     /// Routes an event to the oracles that it concerns, then to the ledgers. Inlined where the
     /// event is made, so that an event which concerns nobody costs nothing.
+    #[allow(clippy::too_many_lines, reason = "one line for each event")]
     #[inline(always)]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
         match event {
@@ -393,9 +372,7 @@ impl Oracles {
             }
             Event::ManagerValidated { .. } => sub_device::watch(tick, event, findings),
             Event::Swallowed { .. } => masked_double_free::watch(tick, event, findings),
-            Event::CommandsKept { .. } => {
-                device_leak::watch(tick, event, &facts, findings);
-            }
+            Event::CommandsKept { .. } => _ = device_leak::watch(tick, event, &facts, findings),
             Event::BlockTable { .. } => {
                 free_list::watch(tick, event, &facts, findings);
                 device_leak::watch(tick, event, &facts, findings);
