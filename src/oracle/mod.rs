@@ -55,7 +55,7 @@ use graph_events::GraphEvents;
 use hook::Hook;
 use inspector::Inspector;
 use state_machine::StateMachine;
-use tracker_truth::TrackerTruth;
+use tracker_truth::{TrackerTruth, compare_chips};
 use undo::OraclesMark;
 use visibility::Visibility;
 

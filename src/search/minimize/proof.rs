@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::simpler::{PAGE, plainest};
 use super::{DoesNotFail, Minimized, Options, minimize};
-use crate::op::{BufferHandle, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, ProgramHandle};
+use crate::op::{
+    BufferHandle, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, ProgramHandle, TraceHandle,
+};
 use crate::search::aim::{Aim, Model};
 use crate::search::case::Case;
 use crate::search::enumerate::{Enumeration, Limits, alphabet, enumerate};
@@ -134,7 +136,8 @@ fn with_kinds_of(input: &Case, result: &Case) -> Case {
                 Name::Mesh(_) => Name::Mesh(MeshHandle(0)),
                 Name::Program(_) => Name::Program(ProgramHandle(0)),
                 Name::Key(_) => Name::Key(CacheKey(0)),
-                Name::Process(_) | Name::Trace(_) => name,
+                Name::Trace(_) => Name::Trace(TraceHandle(0)),
+                Name::Process(_) => name,
             })
         });
         kinds.insert(plain);
