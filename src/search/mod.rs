@@ -2,7 +2,9 @@
 
 pub mod aim;
 pub mod case;
+pub mod catalogue;
 pub mod enumerate;
 pub mod matrix;
 pub mod minimize;
+pub mod prove;
 pub mod replay;
