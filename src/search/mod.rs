@@ -5,6 +5,7 @@ pub mod case;
 pub mod catalogue;
 pub mod enumerate;
 pub mod matrix;
+pub mod metamorphic;
 pub mod minimize;
 pub mod prove;
 pub mod replay;
