@@ -139,6 +139,15 @@ files! {
     "untracked-allocations",
 }
 
+files! {
+    /// `corpus/alphabets`: operations over which the reproducers are the shortest.
+    ALPHABETS in "alphabets":
+    "core",
+    "instruments",
+    "l1",
+    "threads",
+}
+
 /// Whether a path is a scenario file, by its ending.
 #[must_use]
 pub fn is_scenario(path: &Path) -> bool {
@@ -152,7 +161,8 @@ mod tests {
     /// A file that is not in the list would be tested by nobody.
     #[test]
     fn every_file_of_the_folders_is_in_its_list_and_parses() {
-        for (folder, list) in [("claims", CLAIMS), ("defects", DEFECTS)] {
+        let lists = [("claims", CLAIMS), ("defects", DEFECTS), ("alphabets", ALPHABETS)];
+        for (folder, list) in lists {
             is_what_is_in(list, &Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(folder));
         }
     }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod conform;
+mod defects;
 mod duration;
 mod list;
 mod matrix;
@@ -41,6 +42,8 @@ enum Verb {
     Minimize(minimize::Args),
     /// Replays what the real allocator or runtime did, and compares every answer.
     Conform(conform::Args),
+    /// Shows real bugs of the past that switches bring back, and how soon a search finds them.
+    Defects(defects::Args),
     /// Measures the allocator or the whole model.
     Bench(bench::Args),
     /// Lists what there is: fixes, presets, servers, oracles, scenarios, assumptions.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::main(&args),
         Verb::Minimize(args) => minimize::main(&args),
         Verb::Conform(args) => conform::main(&args),
+        Verb::Defects(args) => defects::main(&args),
         Verb::Bench(args) => bench::main(&args),
         Verb::List(args) => list::main(&args),
         Verb::Schema(args) => schema::main(&args),

@@ -5,6 +5,7 @@ use schemars::schema_for;
 
 use super::bench::BenchTable;
 use super::conform::ConformTable;
+use super::defects::{DefectTable, ProofTable};
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
 use super::run::RunTable;
@@ -23,6 +24,10 @@ enum What {
     Conform,
     /// `freeorder bench --format json`
     Bench,
+    /// `freeorder defects --format json`
+    Defects,
+    /// `freeorder defects --prove --format json`
+    DefectsProve,
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,6 +44,8 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Minimize => schema_for!(MinimizeReport),
         What::Conform => schema_for!(ConformTable),
         What::Bench => schema_for!(BenchTable),
+        What::Defects => schema_for!(DefectTable),
+        What::DefectsProve => schema_for!(ProofTable),
     };
     output::print_json(&schema)?;
     Ok(Outcome::Clean)

@@ -2,7 +2,10 @@
 
 pub mod aim;
 pub mod case;
+pub mod catalogue;
 pub mod enumerate;
 pub mod matrix;
+pub mod metamorphic;
 pub mod minimize;
+pub mod prove;
 pub mod replay;
