@@ -263,6 +263,19 @@ fn a_view_keeps_its_root_object_but_not_its_memory() {
     assert_eq!((model.says("buffer-destroyed"), model.counts()), (2, vec![(UseAfterFree, 1)]));
 }
 
+/// The device-local buffers can die one by one under a view, and the backing buffer too.
+#[test]
+fn a_view_keeps_a_root_of_which_every_piece_was_released() {
+    let view = Op::View { buffer: B1, of: B0, pages: None };
+    let mut ops = vec![dram(B0), view];
+    ops.extend((0..8).map(|chip| Op::Release { buffer: B0, piece: Piece::Local(DeviceId(chip)) }));
+    ops.push(Op::Release { buffer: B0, piece: Piece::Backing });
+    let model = Model::opened("upstream-shm", Shm).then(&ops).then(&[drop_buffer(B0)]);
+    assert_eq!(model.says("buffer-destroyed"), 0);
+    let model = model.then(&[drop_buffer(B1)]).finish();
+    assert_eq!((model.says("buffer-destroyed"), model.counts()), (2, vec![]));
+}
+
 /// T F, S-VIEW: "drop view; free root (F2/F0: unknown FREE on root)" where a duplicate overwrites.
 #[test]
 fn the_free_of_a_view_is_taken_for_its_roots() {

@@ -233,7 +233,9 @@ impl Runtime {
             self.destroy_non_owners(out, id, object.non_owners, role);
         }
         let object = self.objects[id.0];
-        if object.non_owners.is_empty() && !object.owners.any(&BACKING_HOLDERS) {
+        // A view keeps its root even if every device-local buffer was released on its own.
+        let held = object.owners.any(&BACKING_HOLDERS) || object.owners.count(Role::View) > 0;
+        if object.non_owners.is_empty() && !held {
             self.remove_object(out, id, role);
         }
     }
