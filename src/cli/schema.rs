@@ -5,6 +5,7 @@ use schemars::schema_for;
 
 use super::bench::BenchTable;
 use super::conform::ConformTable;
+use super::fuzz::FuzzReport;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
 use super::run::RunTable;
@@ -19,6 +20,8 @@ enum What {
     Run,
     /// `freeorder minimize --format json`
     Minimize,
+    /// `freeorder fuzz --format json`
+    Fuzz,
     /// `freeorder conform --format json`
     Conform,
     /// `freeorder bench --format json`
@@ -37,6 +40,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Matrix => schema_for!(Matrix),
         What::Run => schema_for!(RunTable),
         What::Minimize => schema_for!(MinimizeReport),
+        What::Fuzz => schema_for!(FuzzReport),
         What::Conform => schema_for!(ConformTable),
         What::Bench => schema_for!(BenchTable),
     };
