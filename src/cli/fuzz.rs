@@ -12,16 +12,18 @@ use super::run::parse_seed;
 use super::{Format, duration, interrupt};
 use crate::fix::FixSet;
 use crate::generate::Profile;
-use crate::search::campaign::{Campaign, Finding, Hooks, Key, Plan, Store, StoreError, replay};
+use crate::scenario::Scenario;
+use crate::search::campaign::{Campaign, Finding, Hooks, Key, Plan, Store, StoreError};
 use crate::server::ServerKind;
 use progress::Progress;
+use report::FuzzFinding;
 pub use report::FuzzReport;
 
 /// How long a campaign runs if nobody says.
 const USUAL: Duration = Duration::from_secs(10);
 
-/// How often a campaign is saved, new findings aside.
-const SAVE_EVERY: Duration = Duration::from_millis(500);
+/// Saving takes at most one part in so many of the time, new findings aside.
+const SAVING: u32 = 50;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -87,6 +89,8 @@ struct Session<'a> {
     progress: Progress,
     started: Instant,
     saved: Instant,
+    /// How long the last save took.
+    saving: Duration,
 }
 
 impl From<StoreError> for Failure {
@@ -113,7 +117,15 @@ impl<'a> Session<'a> {
         };
         let progress = Progress::start(limit, args.format, &campaign);
         let now = Instant::now();
-        Ok(Self { args, campaign, store, progress, started: now, saved: now })
+        Ok(Self {
+            args,
+            campaign,
+            store,
+            progress,
+            started: now,
+            saved: now,
+            saving: Duration::ZERO,
+        })
     }
 
     fn run(&mut self) -> Result<(), Failure> {
@@ -136,7 +148,7 @@ impl<'a> Session<'a> {
                 self.progress.found(self.campaign.finding(key));
             }
             self.progress.update(&self.campaign);
-            if !new.is_empty() || self.saved.elapsed() >= SAVE_EVERY {
+            if !new.is_empty() || self.saved.elapsed() >= SAVING * self.saving {
                 self.save()?;
             }
         }
@@ -166,18 +178,18 @@ impl<'a> Session<'a> {
         let Some(store) = &self.store else { return Ok(()) };
         for &key in keys {
             let finding = self.campaign.finding(key);
-            store.write(key, &finding.scenario(self.campaign.plan(), &self.replay(finding)))?;
+            store.write(key, &self.scenario(finding))?;
         }
         Ok(())
     }
 
     fn save(&mut self) -> Result<(), Failure> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let before = Instant::now();
+        store.save(&mut self.campaign, self.started.elapsed().as_secs_f64())?;
         self.saved = Instant::now();
-        let seconds = self.started.elapsed().as_secs_f64();
-        match &mut self.store {
-            None => Ok(()),
-            Some(store) => Ok(store.save(&mut self.campaign, seconds)?),
-        }
+        self.saving = self.saved - before;
+        Ok(())
     }
 
     /// The file of a finding, as the user would name it.
@@ -186,18 +198,16 @@ impl<'a> Session<'a> {
         path.map(|path| path.to_string_lossy().into_owned())
     }
 
-    /// The command that replays a finding.
-    fn replay(&self, finding: &Finding) -> String {
-        let file = self.file(finding).unwrap_or_else(|| "/dev/stdin".to_owned());
-        replay(self.campaign.plan(), &file)
+    fn scenario(&self, finding: &Finding) -> Scenario {
+        finding.scenario(self.campaign.plan(), self.file(finding).as_deref())
     }
 
     fn report(&self) -> FuzzReport {
         let before = self.store.as_ref().map_or(0.0, Store::seconds);
         let seconds = before + self.started.elapsed().as_secs_f64();
         let findings = self.campaign.findings().map(|finding| {
-            let replay = self.replay(finding);
-            report::row(self.campaign.plan(), finding, self.file(finding), replay)
+            let scenario = self.scenario(finding).to_string();
+            FuzzFinding::new(self.campaign.plan(), finding, self.file(finding), scenario)
         });
         FuzzReport {
             interrupted: interrupt::was_asked(),

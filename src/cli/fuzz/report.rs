@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::search::campaign::{Campaign, Count, Finding, Plan};
+use crate::search::campaign::{Campaign, Count, Finding, Plan, replay};
 use crate::search::matrix::OracleCount;
 
 /// The result of `fuzz`.
@@ -75,20 +75,6 @@ pub struct MarkCount {
     pub mark: String,
     /// How often.
     pub count: u64,
-}
-
-pub fn row(plan: &Plan, finding: &Finding, file: Option<String>, replay: String) -> FuzzFinding {
-    FuzzFinding {
-        kind: finding.class.oracle.to_string(),
-        role: finding.class.role.map(|role| role.to_string()),
-        relation: finding.class.relation.to_string(),
-        operations: finding.case.ops.len(),
-        minimized: finding.minimized,
-        file,
-        seed: finding.seed,
-        scenario: finding.scenario(plan, &replay).to_string(),
-        replay,
-    }
 }
 
 pub fn report(campaign: &Campaign, findings: Vec<FuzzFinding>, seconds: f64) -> FuzzReport {
@@ -173,13 +159,27 @@ impl FuzzReport {
 }
 
 impl FuzzFinding {
-    fn write(&self, out: &mut String) {
-        let Self { kind, seed, operations, .. } = self;
-        let _ = write!(out, "{kind}");
-        if let Some(role) = &self.role {
-            let _ = write!(out, " by the {role}");
+    pub fn new(plan: &Plan, finding: &Finding, file: Option<String>, scenario: String) -> Self {
+        let class = finding.class;
+        Self {
+            kind: class.oracle.to_string(),
+            role: class.role.map(|role| role.to_string()),
+            relation: class.relation.to_string(),
+            operations: finding.case.ops.len(),
+            minimized: finding.minimized,
+            replay: replay(plan, file.as_deref().unwrap_or("/dev/stdin")),
+            file,
+            seed: finding.seed,
+            scenario,
         }
-        let _ = writeln!(out, ", seed {seed}, {operations} operations");
+    }
+
+    fn write(&self, out: &mut String) {
+        let Self { kind, relation, seed, operations, .. } = self;
+        let role = self.role.as_ref().map_or_else(String::new, |role| format!(" by the {role}"));
+        let size = if self.minimized { "" } else { ", not minimised" };
+        let _ =
+            writeln!(out, "{kind}{role} ({relation}), seed {seed}, {operations} operations{size}");
         match &self.file {
             Some(file) => {
                 for line in self.scenario.lines().filter(|line| !line.starts_with('#')) {

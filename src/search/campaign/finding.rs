@@ -60,7 +60,7 @@ pub struct Finding {
 }
 
 /// What stands before a pair of operations whose order matters.
-const NECESSARY_ORDER: &str = " Necessary order: ";
+const NECESSARY_ORDER: &str = "Necessary order: ";
 
 impl Finding {
     /// The finding as its seed draws it.
@@ -84,7 +84,8 @@ impl Finding {
         let mut replayer = Replayer::new(plan.fixes, plan.server);
         let fails = replayer.classes(&case).contains(&self.class);
         let comments = scenario.lines.iter().filter_map(|line| line.comment.as_deref());
-        let orders = comments.filter_map(|comment| comment.strip_prefix(NECESSARY_ORDER));
+        let orders =
+            comments.filter_map(|comment| comment.trim_start().strip_prefix(NECESSARY_ORDER));
         let necessary_order = orders.map(str::to_owned).collect();
         fails.then_some(Self { case, minimized: true, necessary_order, ..*self })
     }
@@ -95,18 +96,18 @@ impl Finding {
         Key::of(self.class)
     }
 
-    /// The scenario: what fails, where it comes from, how to replay it, the operations, and what
-    /// must come out.
+    /// The scenario: what fails, where it comes from, how to replay the file that it will be in, if
+    /// any, the operations, and what must come out.
     #[must_use]
-    pub fn scenario(&self, plan: &Plan, replay: &str) -> Scenario {
+    pub fn scenario(&self, plan: &Plan, file: Option<&str>) -> Scenario {
         let Plan { fixes, server, profile } = plan;
         let size = if self.minimized { "Minimised" } else { "Not minimised" };
         let comments = [
             format!("{}: {}?", self.class, self.class.oracle.asks()),
             format!("{size} from seed {} of profile {}.", self.seed, profile.name),
             format!("Found by freeorder {} under {fixes} and {server}.", env!("CARGO_PKG_VERSION")),
-            format!("Replay: {replay}"),
         ];
+        let replay = file.map(|file| format!("Replay: {}", replay(plan, file)));
         let mut scenario = self.case.scenario();
         let count = run(&scenario, plan.fixes, plan.server, 0, &mut ());
         let measure = Measure::Oracle(self.class.oracle);
@@ -116,11 +117,11 @@ impl Finding {
             server: plan.server,
             measures: vec![(measure, count.measure(measure).unwrap_or_default())],
         };
-        let orders = self.necessary_order.iter().map(|order| Line {
-            comment: Some(format!("{NECESSARY_ORDER}{order}")),
-            ..Line::new(Item::Blank)
+        let orders = self.necessary_order.iter().map(|order| format!("{NECESSARY_ORDER}{order}"));
+        let comments = comments.into_iter().chain(orders).chain(replay).map(|text| {
+            let comment = Some(format!(" {text}"));
+            Line { comment, ..Line::new(Item::Blank) }
         });
-        let comments = comments.into_iter().map(comment).chain(orders);
         let last = [Line::new(Item::Blank), Line::new(Item::Expect(expectation))];
         let body = std::mem::take(&mut scenario.lines);
         scenario.lines.extend(comments.chain([Line::new(Item::Blank)]).chain(body).chain(last));
@@ -138,8 +139,4 @@ pub fn replay(plan: &Plan, file: &str) -> String {
         false => format!("'{}'", file.replace('\'', r"'\''")),
     };
     format!("freeorder run {quoted} --fixes {} --server {}", plan.fixes, plan.server)
-}
-
-fn comment(text: String) -> Line {
-    Line { comment: Some(format!(" {text}")), ..Line::new(Item::Blank) }
 }
