@@ -131,12 +131,10 @@ impl<'a> Session<'a> {
     fn run(&mut self) -> Result<(), Failure> {
         self.minimize()?;
         self.save()?;
-        let Plan { fixes, server, .. } = *self.campaign.plan();
+        let command = self.command();
         let running = move |seed: u64| {
             let to = u128::from(seed) + 1;
-            output::now_running(&format!(
-                "freeorder fuzz --fixes {fixes} --server {server} --seeds {seed}..{to}"
-            ));
+            output::now_running(&format!("{command} --seeds {seed}..{to}"));
         };
         let hooks = Hooks { is_interrupted: &interrupt::was_asked, running: &running };
         let end = self.args.seeds.as_ref().map_or(u64::MAX, |seeds| seeds.end);
@@ -155,6 +153,12 @@ impl<'a> Session<'a> {
         self.save()?;
         self.progress.end();
         Ok(())
+    }
+
+    /// The command that runs this plan, but for the seeds.
+    fn command(&self) -> String {
+        let Plan { fixes, server, .. } = self.campaign.plan();
+        format!("freeorder fuzz --fixes {fixes} --server {server}")
     }
 
     fn is_over(&self, end: u64) -> bool {
