@@ -7,8 +7,7 @@ fn main() -> ExitCode {
         freeorder::cli::report_bug(panic);
         std::process::exit(4);
     }));
-    // Nothing is ever half-written: an interrupted run just ends, with the code shells expect.
-    let interrupted = ctrlc::set_handler(|| std::process::exit(130));
+    let interrupted = ctrlc::set_handler(freeorder::cli::interrupt);
     if let Err(error) = interrupted {
         eprintln!("warning: cannot watch for Ctrl-C: {error}");
     }

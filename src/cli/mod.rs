@@ -4,6 +4,8 @@ mod bench;
 mod conform;
 mod defects;
 mod duration;
+mod fuzz;
+mod interrupt;
 mod list;
 mod matrix;
 mod minimize;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub use interrupt::interrupt;
 pub use output::{Failure, Outcome};
 
 /// Settles which order of frees breaks a multi-device runtime.
@@ -40,6 +43,8 @@ enum Verb {
     Run(run::Args),
     /// Reduces a failing scenario to the fewest lines that fail the same way.
     Minimize(minimize::Args),
+    /// Searches for an order that fails, and keeps the shortest scenario of each failure.
+    Fuzz(fuzz::Args),
     /// Replays what the real allocator or runtime did, and compares every answer.
     Conform(conform::Args),
     /// Shows real bugs of the past that switches bring back, and how soon a search finds them.
@@ -87,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Matrix(args) => matrix::main(&args),
         Verb::Run(args) => run::main(&args),
         Verb::Minimize(args) => minimize::main(&args),
+        Verb::Fuzz(args) => fuzz::main(&args),
         Verb::Conform(args) => conform::main(&args),
         Verb::Defects(args) => defects::main(&args),
         Verb::Bench(args) => bench::main(&args),

@@ -17,6 +17,8 @@ pub enum Outcome {
     Clean,
     /// A violation or a mismatch was found: 1.
     Found,
+    /// Ctrl-C ended it, with what there was by then: 130.
+    Interrupted,
 }
 
 /// Why a verb could not do its work.
@@ -172,6 +174,7 @@ pub fn exit_code(done: Result<Outcome, Failure>) -> ExitCode {
     match done {
         Ok(Outcome::Clean) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(Failure::Output(error)) => {
             say(&format!("error: cannot write to standard output: {error}"));
             ExitCode::from(2)

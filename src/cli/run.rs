@@ -101,7 +101,7 @@ pub struct RunTable {
 }
 
 /// Accepts decimal and 0x-prefixed seeds.
-fn parse_seed(text: &str) -> Result<u64, String> {
+pub(super) fn parse_seed(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => text.parse(),

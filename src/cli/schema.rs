@@ -6,6 +6,7 @@ use schemars::schema_for;
 use super::bench::BenchTable;
 use super::conform::ConformTable;
 use super::defects::{DefectTable, ProofTable};
+use super::fuzz::FuzzReport;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
 use super::run::RunTable;
@@ -20,6 +21,8 @@ enum What {
     Run,
     /// `freeorder minimize --format json`
     Minimize,
+    /// `freeorder fuzz --format json`
+    Fuzz,
     /// `freeorder conform --format json`
     Conform,
     /// `freeorder bench --format json`
@@ -42,6 +45,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Matrix => schema_for!(Matrix),
         What::Run => schema_for!(RunTable),
         What::Minimize => schema_for!(MinimizeReport),
+        What::Fuzz => schema_for!(FuzzReport),
         What::Conform => schema_for!(ConformTable),
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),

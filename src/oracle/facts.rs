@@ -3,7 +3,7 @@
 use super::{Holdings, Living, Register, Registered, Transition};
 use crate::event::Region;
 use crate::message::UniqueId;
-use crate::units::{Bytes, Lanes};
+use crate::units::Bytes;
 use crate::violation::Relation;
 
 /// What an oracle may look at besides the event.
@@ -30,28 +30,6 @@ impl Facts<'_> {
             None => self.living.of(owner).allocated,
         }
     }
-}
-
-/// The chips whose counters differ, and those on which the tracker shows nothing of what is there;
-/// a counter that was never used is 0.
-#[inline]
-pub(super) fn compare_chips(tracked: &[u64], live: &[u64]) -> (Lanes, Lanes) {
-    let (mut different, mut hidden) = (0, 0);
-    let shared = tracked.len().min(live.len());
-    for (chip, (&tracked, &live)) in tracked[..shared].iter().zip(&live[..shared]).enumerate() {
-        if tracked != live {
-            different |= 1 << chip;
-            hidden |= u64::from(tracked == 0) << chip;
-        }
-    }
-    for (chip, &tracked) in tracked.iter().enumerate().skip(shared) {
-        different |= u64::from(tracked != 0) << chip;
-    }
-    for (chip, &live) in live.iter().enumerate().skip(shared) {
-        different |= u64::from(live != 0) << chip;
-        hidden |= u64::from(live != 0) << chip;
-    }
-    (Lanes(different), Lanes(hidden))
 }
 
 /// How the sender of a message is related to the registration that it met.

@@ -50,7 +50,7 @@ use crate::message::AllocMessage;
 use crate::units::Lanes;
 use crate::violation::OracleName;
 
-use facts::{Facts, compare_chips, relation};
+use facts::{Facts, relation};
 use graph_events::GraphEvents;
 use hook::Hook;
 use inspector::Inspector;

@@ -137,11 +137,6 @@ impl AllocatorImpl {
         AllocatorState { allocated: list.allocated_bytes(), lowest: list.lowest_occupied_address() }
     }
 
-    /// The size, in each bank, of the block that starts at an address.
-    pub(super) fn block_size(&self, buffer_type: BufferType, address: DeviceAddr) -> Option<Bytes> {
-        self.list(buffer_type).block_size(address)
-    }
-
     #[inline]
     fn list(&self, buffer_type: BufferType) -> &FreeListOpt {
         let list = self.manager(buffer_type).allocator(ONLY);

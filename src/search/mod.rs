@@ -1,6 +1,7 @@
 //! Searches: what is asked of many runs.
 
 pub mod aim;
+pub mod campaign;
 pub mod case;
 pub mod catalogue;
 pub mod enumerate;

@@ -1,0 +1,142 @@
+//! A failure that a campaign found, and the scenario that shows it.
+
+use std::fmt;
+
+use super::plan::Plan;
+use crate::message::Role;
+use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
+use crate::search::aim::{Aim, Failure, Model};
+use crate::search::case::Case;
+use crate::search::minimize::{Options, minimize};
+use crate::search::replay::Replayer;
+use crate::violation::{OracleName, ViolationClass};
+
+/// What makes two findings of a campaign the same: the kind of the violation and who let go.
+///
+/// ```
+/// use freeorder::{message::Role, search::campaign::Key, violation::OracleName};
+/// let key = Key { oracle: OracleName::StaleFree, role: Some(Role::Pool) };
+/// assert_eq!(key.to_string(), "stale-free-owned-buffer-pool");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Which question got the wrong answer.
+    pub oracle: OracleName,
+    /// Who let go.
+    pub role: Option<Role>,
+}
+
+impl Key {
+    /// The key of a class.
+    #[must_use]
+    pub fn of(class: ViolationClass) -> Self {
+        Self { oracle: class.oracle, role: class.role }
+    }
+}
+
+impl fmt::Display for Key {
+    /// Prints a name that any file system takes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.oracle)?;
+        let Some(role) = self.role else { return Ok(()) };
+        let safe = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        write!(f, "-{}", role.name().chars().map(safe).collect::<String>())
+    }
+}
+
+/// A failure, with the lowest seed that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The seed.
+    pub seed: u64,
+    /// What fails.
+    pub class: ViolationClass,
+    /// The case, as drawn or minimised.
+    pub case: Case,
+    /// Whether the reducer made the case as small as it could in its time.
+    pub minimized: bool,
+    /// The pairs of its operations whose order matters, as sentences.
+    pub necessary_order: Vec<String>,
+}
+
+/// What stands before a pair of operations whose order matters.
+const NECESSARY_ORDER: &str = "Necessary order: ";
+
+impl Finding {
+    /// The finding as its seed draws it.
+    pub(super) fn drawn(plan: &Plan, seed: u64, class: ViolationClass) -> Self {
+        let case = plan.case(seed);
+        Self { seed, class, case, minimized: false, necessary_order: Vec::new() }
+    }
+
+    /// The finding as the reducer makes it; none if the case does not fail by itself.
+    pub(super) fn reduced(&self, plan: &Plan, mut limits: Options<'_>) -> Option<Self> {
+        let failure = Failure::Class(self.class);
+        let mut model = Model::new(Aim { fixes: plan.fixes, server: plan.server, failure });
+        let reduced = minimize(&self.case, &mut model, &mut limits).ok()?;
+        let necessary_order = reduced.inversions.iter().map(ToString::to_string).collect();
+        Some(Self { case: reduced.case, minimized: true, necessary_order, ..*self })
+    }
+
+    /// The finding as a file that [`Finding::scenario`] wrote shows it; none if it does not fail.
+    pub(super) fn read(&self, plan: &Plan, scenario: &Scenario) -> Option<Self> {
+        let case = Case::of(scenario);
+        let mut replayer = Replayer::new(plan.fixes, plan.server);
+        let fails = replayer.classes(&case).contains(&self.class);
+        let comments = scenario.lines.iter().filter_map(|line| line.comment.as_deref());
+        let orders =
+            comments.filter_map(|comment| comment.trim_start().strip_prefix(NECESSARY_ORDER));
+        let necessary_order = orders.map(str::to_owned).collect();
+        fails.then_some(Self { case, minimized: true, necessary_order, ..*self })
+    }
+
+    /// What it has in common with the failures that it stands for.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key::of(self.class)
+    }
+
+    /// The scenario: what fails, where it comes from, how to replay the file that it will be in, if
+    /// any, the operations, and what must come out.
+    #[must_use]
+    pub fn scenario(&self, plan: &Plan, file: Option<&str>) -> Scenario {
+        let Plan { fixes, server, profile } = plan;
+        let size = if self.minimized { "Minimised" } else { "Not minimised" };
+        let comments = [
+            format!("{}: {}?", self.class, self.class.oracle.asks()),
+            format!("{size} from seed {} of profile {}.", self.seed, profile.name),
+            format!("Found by freeorder {} under {fixes} and {server}.", env!("CARGO_PKG_VERSION")),
+        ];
+        let replay = file.map(|file| format!("Replay: {}", replay(plan, file)));
+        let mut scenario = self.case.scenario();
+        let count = run(&scenario, plan.fixes, plan.server, 0, &mut ());
+        let measure = Measure::Oracle(self.class.oracle);
+        let expectation = Expectation {
+            fixes: plan.fixes,
+            fixes_text: plan.fixes.to_string(),
+            server: plan.server,
+            measures: vec![(measure, count.measure(measure).unwrap_or_default())],
+        };
+        let orders = self.necessary_order.iter().map(|order| format!("{NECESSARY_ORDER}{order}"));
+        let comments = comments.into_iter().chain(orders).chain(replay).map(|text| {
+            let comment = Some(format!(" {text}"));
+            Line { comment, ..Line::new(Item::Blank) }
+        });
+        let last = [Line::new(Item::Blank), Line::new(Item::Expect(expectation))];
+        let body = std::mem::take(&mut scenario.lines);
+        scenario.lines.extend(comments.chain([Line::new(Item::Blank)]).chain(body).chain(last));
+        scenario
+    }
+}
+
+/// The command that replays a file, as a shell reads it.
+#[must_use]
+pub fn replay(plan: &Plan, file: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    let quoted = match file.chars().all(plain) && !file.starts_with('-') {
+        true => file.to_owned(),
+        false if file.starts_with('-') => format!("'./{}'", file.replace('\'', r"'\''")),
+        false => format!("'{}'", file.replace('\'', r"'\''")),
+    };
+    format!("freeorder run {quoted} --fixes {} --server {}", plan.fixes, plan.server)
+}

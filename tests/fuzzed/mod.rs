@@ -1,0 +1,82 @@
+//! Running `freeorder fuzz`, and reading what it prints and writes.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// An empty folder.
+pub fn folder(name: &str) -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_stem().unwrap().to_string_lossy().into_owned();
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(program).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// Runs a campaign in a folder; the result is JSON unless the arguments say otherwise.
+pub fn fuzz(at: &Path, arguments: &[&str]) -> Output {
+    let format: &[&str] = if arguments.contains(&"--format") { &[] } else { &["--format", "json"] };
+    Command::new(env!("CARGO_BIN_EXE_freeorder"))
+        .arg("fuzz")
+        .args(arguments)
+        .args(format)
+        .current_dir(at)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+pub fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The report, without the only number that no two runs share.
+pub fn json(output: &Output) -> serde_json::Value {
+    let mut report: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", stderr(output)));
+    assert!(report.as_object_mut().unwrap().remove("seconds").unwrap().as_f64().unwrap() > 0.0);
+    report
+}
+
+/// Every file of a campaign's folder: scenarios as they are, `campaign.json` without its seconds,
+/// hashes as sets, since the order in which they were first seen depends on where runs ended.
+pub fn written(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let read = folder.read_dir().unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = fs::read(&path).unwrap();
+        let bytes = match name.as_str() {
+            "campaign.json" => without_seconds(&bytes),
+            name if name.ends_with(".hashes") => sorted(&bytes),
+            _ => bytes,
+        };
+        (name, bytes)
+    });
+    read.collect()
+}
+
+fn without_seconds(bytes: &[u8]) -> Vec<u8> {
+    let mut state: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    state.as_object_mut().unwrap().remove("seconds").unwrap();
+    serde_json::to_vec(&state).unwrap()
+}
+
+fn sorted(bytes: &[u8]) -> Vec<u8> {
+    assert_eq!(bytes.len() % 8, 0);
+    let mut words: Vec<&[u8]> = bytes.chunks_exact(8).collect();
+    words.sort_unstable();
+    words.concat()
+}

@@ -1,0 +1,84 @@
+//! A campaign that is killed loses nothing: continued, it is the campaign that was not killed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
+
+mod fuzzed;
+
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use freeorder::choice::{Choices, Seeded};
+use fuzzed::{code, folder, fuzz, json, stderr, written};
+
+/// The longest time before a kill. Starting takes some milliseconds, so that some kills hit that.
+const DELAY_MILLISECONDS_MAX: u64 = 800;
+
+const PLAN: [&str; 6] = ["--fixes", "before", "--server", "k1", "--out", "out"];
+
+fn endless(at: &std::path::Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_freeorder"))
+        .arg("fuzz")
+        .args(PLAN)
+        .args(["--for", "1h", "--jobs", "2", "--format", "json"])
+        .current_dir(at)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The seed of the moments: from the environment, or drawn from the clock, and printed.
+fn seed() -> u64 {
+    let drawn = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let given = std::env::var("FREEORDER_KILL_SEED").ok();
+    let seed = given.map_or_else(drawn, |given| given.parse().unwrap());
+    println!("FREEORDER_KILL_SEED={seed}");
+    seed
+}
+
+/// Kills a running campaign so many times, continues it, and compares with an undisturbed one.
+fn killed_and_continued(name: &str, kills: u64) {
+    let mut choices = Seeded::new(seed());
+    let at = folder(name);
+    for _ in 0..kills {
+        let mut child = endless(&at);
+        sleep(Duration::from_millis(choices.pick(DELAY_MILLISECONDS_MAX)));
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().code(), None, "it was running until it was killed");
+    }
+    // One more, so that there is a state to continue from however slow the machine is.
+    let mut child = endless(&at);
+    while !at.join("out/campaign.json").exists() {
+        sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let state = std::fs::read(at.join("out/campaign.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let reached = state["to"].as_u64().unwrap();
+    println!("{kills} kills, {reached} seeds");
+    let seeds = format!("0..{}", reached + 50);
+    let continued = fuzz(&at, &[&PLAN[..], &["--seeds", &seeds]].concat());
+    let calm = folder(&format!("{name}-undisturbed"));
+    let undisturbed = fuzz(&calm, &[&PLAN[..], &["--seeds", &seeds, "--jobs", "1"]].concat());
+    assert_eq!(code(&continued), 1, "{}", stderr(&continued));
+    assert_eq!(json(&continued), json(&undisturbed));
+    let files = written(&at.join("out"));
+    assert_eq!(files, written(&calm.join("out")));
+    assert!(files.keys().filter(|name| name.ends_with(".scenario")).count() >= 5);
+}
+
+/// The small version, in every run of the suite.
+#[test]
+fn three_kills_lose_nothing() {
+    killed_and_continued("three", 3);
+}
+
+/// 50 kills at random moments, with a printed seed.
+#[cfg(feature = "slow-tests")]
+#[test]
+fn fifty_kills_lose_nothing() {
+    killed_and_continued("fifty", 50);
+}
