@@ -1,5 +1,4 @@
 //! Searches: what is asked of many runs.
 
-pub mod case;
 pub mod matrix;
 pub mod replay;
