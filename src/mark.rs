@@ -82,7 +82,7 @@ marks! {
     AllocatorEmptied = "allocator-emptied",
         "An allocator was emptied in bulk under its live buffers";
     TrackerStartedLate = "tracker-started-late",
-        "The client began to report while untracked buffers were live";
+        "The client began to report while buffers were live";
     ReconnectedWithUnread = "reconnected-with-unread",
         "The client opened a new socket while messages were unread in the old one";
     EntriesReaped = "entries-reaped", "The reaper removed entries of a dead process";

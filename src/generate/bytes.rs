@@ -5,18 +5,18 @@ use super::profile::Profile;
 use super::threads::THREADS_MAX;
 use super::values;
 use crate::choice::{Bytes, Choices};
-use crate::op::{Op, Stream, ThreadId};
+use crate::op::{Stream, ThreadId};
 use crate::scenario::Case;
 use crate::world::Action;
 
 /// The most operations that are read, whatever the length of the input.
-const OPERATIONS_MAX: usize = 4096;
+pub(super) const OPERATIONS_MAX: usize = 4096;
 
 /// Turns that a schedule can name: the threads and the two sockets.
 pub(super) const TURNS: u64 = THREADS_MAX + 2;
 
-/// What comes next in a program of several threads, besides an operation of one of them.
-pub(super) const CHOICES_OF_THREADS: u64 = THREADS_MAX + 1;
+/// The pick before an operation that begins the schedule.
+pub(super) const NOBODYS: u64 = 63;
 
 /// The program that the bytes say: every byte string is one.
 ///
@@ -35,15 +35,15 @@ pub fn from_bytes(profile: Profile, bytes: &[u8]) -> Case {
     let mut drawer = Drawer::new(profile);
     case.ops.reserve(bytes.len() / 4 + 1);
     while choices.has_more() && case.ops.len() < OPERATIONS_MAX {
-        match peek(&drawer, profile, &mut choices) {
-            Some((thread, op)) => {
-                drawer.book.note(&op);
-                case.ops.push((thread, op));
-            }
-            None => {
+        match choices.pick(threads(profile)) {
+            NOBODYS => {
                 while choices.has_more() {
                     case.schedule.push(turn(choices.pick(TURNS)));
                 }
+            }
+            whose => {
+                let thread = ThreadId((whose % THREADS_MAX) as u32);
+                case.ops.push((thread, drawer.next(&mut choices)));
             }
         }
     }
@@ -55,15 +55,23 @@ pub(super) fn setup(profile: Profile, choices: &mut impl Choices) -> u64 {
     if profile == Profile::Basic { 0 } else { choices.pick(2) }
 }
 
-/// What comes next: an operation with its thread; none if the rest is the schedule.
-#[inline]
-pub(super) fn peek(
-    drawer: &Drawer,
-    profile: Profile,
-    choices: &mut impl Choices,
-) -> Option<(ThreadId, Op)> {
-    let thread = if profile.is_threaded() { choices.pick(CHOICES_OF_THREADS) } else { 0 };
-    (thread < THREADS_MAX).then(|| (ThreadId(thread as u32), drawer.draw(choices)))
+/// Of how many a pick before each operation is: whose it is, and rarely that there is none, because
+/// the rest is the schedule.
+pub(super) fn threads(profile: Profile) -> u64 {
+    if profile.is_threaded() { NOBODYS + 1 } else { 1 }
+}
+
+/// The pick that says whose an operation is.
+///
+/// # Errors
+/// With the threads that the profile has.
+pub(super) fn whose(profile: Profile, thread: ThreadId) -> Result<u64, &'static str> {
+    match (profile.is_threaded(), u64::from(thread.0)) {
+        (false, 0) => Ok(0),
+        (false, _) => Err("t0 alone"),
+        (true, thread) if thread < THREADS_MAX => Ok(thread),
+        (true, _) => Err("t0 to t3"),
+    }
 }
 
 fn turn(pick: u64) -> Action {

@@ -65,19 +65,20 @@ impl Drawer {
 
     /// Draws the next operation.
     pub fn next(&mut self, choices: &mut impl Choices) -> Op {
-        let op = self.draw(choices);
+        let kind = Kind::ALL[choices.weighted(&self.weights())];
+        let op = self.of_kind(kind, choices);
         self.book.note(&op);
         op
     }
 
-    /// An operation that could be next.
-    pub fn draw(&self, choices: &mut impl Choices) -> Op {
+    /// How often each kind is drawn next, 0 if it is not possible.
+    pub fn weights(&self) -> [u32; Kind::ALL.len()] {
         let possible = self.possible().minus(self.off);
         let mut weights = self.weights;
         for kind in Kind::ALL {
             weights[kind as usize] *= u32::from(possible.contains(kind));
         }
-        self.of_kind(Kind::ALL[choices.weighted(&weights)], choices)
+        weights
     }
 
     /// The meshes on which it allocates.
@@ -189,7 +190,7 @@ impl Drawer {
 
     /// An operation of a kind that is possible.
     #[allow(clippy::too_many_lines, reason = "one arm for each kind")]
-    fn of_kind(&self, kind: Kind, choices: &mut impl Choices) -> Op {
+    pub fn of_kind(&self, kind: Kind, choices: &mut impl Choices) -> Op {
         let book = &self.book;
         let (own, live) = (book.buffers.own, book.own_live());
         let open = book.own_open();
@@ -305,12 +306,14 @@ impl Drawer {
 
     fn reads(&self, on: u32, choices: &mut impl Choices) -> Vec<BufferHandle> {
         let readable = self.readable(on);
-        let count_max = match self.profile {
-            Profile::Basic => 1,
-            _ => 2,
-        };
-        let count = if readable == 0 { 0 } else { choices.pick(count_max + 1) };
-        (0..count).map(|_| buffer(readable, choices)).collect()
+        let mut reads = Vec::new();
+        if readable != 0 && choices.pick(3) > 0 {
+            reads.push(buffer(readable, choices));
+            if self.profile != Profile::Basic && choices.pick(3) == 2 {
+                reads.push(buffer(readable, choices));
+            }
+        }
+        reads
     }
 
     fn run(&self, choices: &mut impl Choices) -> Op {

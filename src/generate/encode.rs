@@ -7,15 +7,15 @@ use std::cmp::Reverse;
 use std::mem::discriminant;
 
 use super::book::BUFFERS;
-use super::bytes::{self, CHOICES_OF_THREADS};
+use super::bytes::{self, OPERATIONS_MAX};
 use super::draw::Drawer;
+use super::kind::Kind;
 use super::names::FirstUses;
 use super::profile::Profile;
-use super::threads::THREADS_MAX;
 use super::values;
 use crate::allocator::Machine;
 use crate::choice::{Bytes, Choices};
-use crate::op::{Op, ThreadId};
+use crate::op::Op;
 use crate::scenario::{Case, SetupLine};
 
 /// Why a program cannot be written as bytes.
@@ -30,6 +30,12 @@ pub enum EncodeError {
     /// Recorded picks depend on what is ready.
     #[error("picks cannot be written as bytes; a `schedule` can")]
     Picks,
+    /// More operations than are read.
+    #[error("{count} operations are more than the {OPERATIONS_MAX} that are read from bytes")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
     /// An operation, or its thread, that the profile does not draw there.
     #[error("operation {number}, `{line}`, cannot be drawn under profile {profile}; {nearest}")]
     Operation {
@@ -51,7 +57,7 @@ pub enum EncodeError {
 }
 
 /// How many operations the search for one may draw before it gives up.
-const DRAWS_MAX: u32 = 200_000;
+const DRAWS_MAX: u32 = 5_000;
 
 /// The same program with its names in order of first use, and without setup lines that change
 /// nothing.
@@ -83,175 +89,174 @@ pub fn canonical(case: &Case) -> Case {
 /// If the profile does not draw one of the operations where it stands.
 pub fn encode(profile: Profile, case: &Case) -> Result<Vec<u8>, EncodeError> {
     let case = canonical(case);
-    let mut bytes = Vec::new();
+    let mut written = Vec::new();
     let variants = if profile == Profile::Basic { 1 } else { 2 };
     let setup = (0..variants).find(|&variant| values::setup(variant) == case.setup);
-    Bytes::write(&mut bytes, setup.ok_or(EncodeError::Setup)?, variants);
+    Bytes::write(&mut written, setup.ok_or(EncodeError::Setup)?, variants);
     if !case.picks.is_empty() {
         return Err(EncodeError::Picks);
     }
+    if case.ops.len() > OPERATIONS_MAX {
+        return Err(EncodeError::TooMany { count: case.ops.len() });
+    }
     let mut drawer = Drawer::new(profile);
-    for (index, wanted) in case.ops.iter().enumerate() {
-        let found = search(&drawer, profile, wanted).map_err(|nearest| EncodeError::Operation {
+    for (index, (thread, op)) in case.ops.iter().enumerate() {
+        let cannot = |nearest| EncodeError::Operation {
             number: index + 1,
-            line: line(wanted),
+            line: if thread.0 == 0 { op.to_string() } else { format!("{thread}: {op}") },
             profile,
             nearest,
-        })?;
-        drawer.book.note(&wanted.1);
-        found.into_iter().for_each(|(value, n)| Bytes::write(&mut bytes, value, n));
+        };
+        let whose = bytes::whose(profile, *thread)
+            .map_err(|most| cannot(format!("its threads are {most}")))?;
+        Bytes::write(&mut written, whose, bytes::threads(profile));
+        let found = Search::new(&drawer, op).run().map_err(cannot)?;
+        drawer.book.note(op);
+        found.into_iter().for_each(|(value, n)| Bytes::write(&mut written, value, n));
     }
     if !case.schedule.is_empty() {
-        Bytes::write(&mut bytes, THREADS_MAX, CHOICES_OF_THREADS);
+        Bytes::write(&mut written, bytes::NOBODYS, bytes::threads(profile));
     }
     for (index, &turn) in case.schedule.iter().enumerate() {
         let pick = bytes::pick_of(turn).filter(|_| profile.is_threaded());
         let pick = pick.ok_or(EncodeError::Turn { number: index + 1 })?;
-        Bytes::write(&mut bytes, pick, bytes::TURNS);
+        Bytes::write(&mut written, pick, bytes::TURNS);
     }
-    Ok(bytes)
+    Ok(written)
 }
 
-fn line((thread, op): &(ThreadId, Op)) -> String {
-    if thread.0 == 0 { op.to_string() } else { format!("{thread}: {op}") }
-}
-
-/// A source that follows a path of picks and takes the first option past its end.
-#[derive(Default)]
-struct Seeking {
-    path: Vec<u64>,
-    /// Every pick so far: its value, of how many, and the options among those.
+/// A source that follows a path of picks, takes the first option past its end, and writes down of
+/// how many each pick was.
+struct Seeking<'a> {
+    path: &'a [u64],
     picks: Vec<(u64, u64)>,
-    /// The number of options at each pick.
-    options: Vec<u64>,
 }
 
-impl Seeking {
-    fn take(&mut self, options: u64) -> u64 {
-        let option = self.path.get(self.options.len()).copied().unwrap_or(0);
-        self.options.push(options);
-        option
-    }
-}
-
-impl Choices for Seeking {
+impl Choices for Seeking<'_> {
     fn pick(&mut self, n: u64) -> u64 {
         if n <= 1 {
             return 0;
         }
-        let option = self.take(n);
-        self.picks.push((option, n));
-        option
-    }
-
-    /// One option for each weight, not one for each value of the pick.
-    fn weighted(&mut self, weights: &[u32]) -> usize {
-        let possible = || (0..weights.len()).filter(|&index| weights[index] > 0);
-        let option = self.take(possible().count() as u64);
-        let index = possible().nth(option as usize).expect("an option of those there are");
-        let before: u64 = weights[..index].iter().map(|&weight| u64::from(weight)).sum();
-        let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
-        if total > 1 {
-            self.picks.push((before, total));
-        }
-        index
+        let pick = self.path.get(self.picks.len()).copied().unwrap_or(0);
+        self.picks.push((pick, n));
+        pick
     }
 }
 
 /// What one path of picks draws.
 struct Drawn {
-    /// How well it agrees with what is wanted, and whether it is just that.
+    op: Op,
+    /// How well it agrees with what is wanted.
     agreement: usize,
-    found: bool,
+    /// The picks, each with the number of its options.
     picks: Vec<(u64, u64)>,
-    options: Vec<u64>,
 }
 
 /// A search for the picks with which an operation is drawn.
 struct Search<'a> {
     drawer: &'a Drawer,
-    profile: Profile,
-    wanted: &'a (ThreadId, Op),
+    wanted: &'a Op,
     line: String,
     draws: u32,
     /// The line that agrees with the wanted one for longest, and for how long.
     nearest: (usize, String),
 }
 
-/// The picks with which the drawer draws the operation, or what it could draw instead.
-fn search(
-    drawer: &Drawer,
-    profile: Profile,
-    wanted: &(ThreadId, Op),
-) -> Result<Vec<(u64, u64)>, String> {
-    let nearest = (0, String::new());
-    let mut search = Search { drawer, profile, wanted, line: line(wanted), draws: 0, nearest };
-    if wanted.0.0 > 0 && !profile.is_threaded() {
-        return Err("it has one thread, t0".to_owned());
-    }
-    let first = search.draw(&[]);
-    let found = search.explore(&mut Vec::new(), first);
-    found.ok_or_else(|| match &search.nearest {
-        (0, _) => "no operation of its kind can".to_owned(),
-        (_, nearest) => format!("the nearest that can is `{nearest}`"),
-    })
-}
-
-impl Search<'_> {
-    fn draw(&mut self, path: &[u64]) -> Drawn {
-        self.draws += 1;
-        let mut seeking = Seeking { path: path.to_vec(), ..Seeking::default() };
-        let drawn = bytes::peek(self.drawer, self.profile, &mut seeking);
-        let (agreement, found) = self.compare(drawn.as_ref());
-        Drawn { agreement, found, picks: seeking.picks, options: seeking.options }
+impl<'a> Search<'a> {
+    fn new(drawer: &'a Drawer, wanted: &'a Op) -> Self {
+        Self { drawer, wanted, line: wanted.to_string(), draws: 0, nearest: (0, String::new()) }
     }
 
-    /// How well something agrees with what is wanted, and whether it is just that.
-    fn compare(&mut self, drawn: Option<&(ThreadId, Op)>) -> (usize, bool) {
-        let Some((thread, op)) = drawn.filter(|(thread, _)| *thread == self.wanted.0) else {
-            return (0, false);
-        };
-        if discriminant(op) != discriminant(&self.wanted.1) {
-            return (1, false);
+    /// The picks with which the drawer draws the operation, or what it could draw instead: a search
+    /// for each kind of operation that has the right form.
+    fn run(mut self) -> Result<Vec<(u64, u64)>, String> {
+        let weights = self.drawer.weights().map(u64::from);
+        for kind in Kind::ALL.into_iter().filter(|&kind| weights[kind as usize] > 0) {
+            let first = self.draw(kind, &[]);
+            if first.agreement == 0 {
+                continue;
+            }
+            if let Some(picks) = self.explore(kind, &mut Vec::new(), first) {
+                let before = weights[..kind as usize].iter().sum();
+                let kind = (before, weights.iter().sum());
+                return Ok(std::iter::once(kind).chain(picks).collect());
+            }
         }
-        let line = line(&(*thread, op.clone()));
+        Err(match self.nearest {
+            (0, _) => "no operation of its kind can".to_owned(),
+            (_, nearest) => format!("the nearest that can is `{nearest}`"),
+        })
+    }
+
+    fn draw(&mut self, kind: Kind, path: &[u64]) -> Drawn {
+        self.draws += 1;
+        let mut seeking = Seeking { path, picks: Vec::new() };
+        let op = self.drawer.of_kind(kind, &mut seeking);
+        let picks = seeking.picks;
+        if discriminant(&op) != discriminant(self.wanted) {
+            return Drawn { op, agreement: 0, picks };
+        }
+        let line = op.to_string();
         let agreement = 1 + agreement(&line, &self.line);
         if agreement > self.nearest.0 {
             self.nearest = (agreement, line);
         }
-        (agreement, *op == self.wanted.1)
+        Drawn { op, agreement, picks }
     }
 
-    /// Depth first, those options first whose line agrees with the wanted one for longest: picks
-    /// are made in the order of the line, so that mostly a single one of them goes on.
-    fn explore(&mut self, path: &mut Vec<u64>, drawn: Drawn) -> Option<Vec<(u64, u64)>> {
-        if drawn.found {
+    /// Depth first: at once an option whose line agrees with the wanted one for longer than before,
+    /// then those that agree as long. Picks are made in the order of the line, so that mostly the
+    /// first such option goes on to the end. Options that draw the same are tried once.
+    fn explore(
+        &mut self,
+        kind: Kind,
+        path: &mut Vec<u64>,
+        drawn: Drawn,
+    ) -> Option<Vec<(u64, u64)>> {
+        if drawn.op == *self.wanted {
             return Some(drawn.picks);
         }
-        let options = *drawn.options.get(path.len())?;
-        let mut next = Vec::new();
+        let &(_, options) = drawn.picks.get(path.len())?;
+        let mut tried: Vec<(u64, Drawn)> = Vec::new();
         for option in 0..options {
             if self.draws > DRAWS_MAX {
                 return None;
             }
             path.push(option);
-            let drawn = self.draw(path);
+            let next = self.draw(kind, path);
+            let found = if next.agreement > drawn.agreement {
+                self.explore(kind, path, next)
+            } else {
+                if !tried.iter().any(|(_, other)| other.goes_on_as(&next, path.len())) {
+                    tried.push((option, next));
+                }
+                None
+            };
             path.pop();
-            if drawn.found {
-                return Some(drawn.picks);
+            if found.is_some() {
+                return found;
             }
-            next.push((option, drawn));
         }
-        next.sort_by_key(|(_, drawn)| Reverse(drawn.agreement));
-        for (option, drawn) in next {
+        tried.sort_by_key(|(_, next)| Reverse(next.agreement));
+        for (option, next) in tried {
             path.push(option);
-            let found = self.explore(path, drawn);
+            let found = self.explore(kind, path, next);
             path.pop();
             if found.is_some() {
                 return found;
             }
         }
         None
+    }
+}
+
+impl Drawn {
+    /// Whether the other one is the same operation, with the same number of options to come.
+    fn goes_on_as(&self, other: &Self, from: usize) -> bool {
+        let to_come = |drawn: &Self| -> Vec<u64> {
+            drawn.picks[from..].iter().map(|&(_, options)| options).collect()
+        };
+        self.op == other.op && to_come(self) == to_come(other)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::allocator::{
 use crate::event::{AllocatorId, AllocatorState, Region, RegionBounds, TableBlock};
 use crate::fix::{Fix, FixSet};
 use crate::journal::mix;
-use crate::units::{BufferType, DeviceAddr, Lanes};
+use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// The managers have one allocator each: nothing in a scenario makes dependent ones.
 const ONLY: BankAllocatorId = BankAllocatorId(0);
@@ -96,6 +96,13 @@ impl AllocatorImpl {
         let list = self.manager(buffer_type).allocator(ONLY);
         let list = list.expect("every manager has its first allocator");
         AllocatorState { allocated: list.allocated_bytes(), lowest: list.lowest_occupied_address() }
+    }
+
+    /// The size of the block that starts at an address; none if no allocated one does.
+    #[inline]
+    pub(super) fn block_at(&self, buffer_type: BufferType, address: DeviceAddr) -> Option<Bytes> {
+        let list = self.manager(buffer_type).allocator(ONLY);
+        list.expect("every manager has its first allocator").block_size(address)
     }
 
     fn region(&self, buffer_type: BufferType) -> Region {

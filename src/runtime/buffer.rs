@@ -89,6 +89,8 @@ impl Runtime {
             // buffers too, with no more than a warning, so that their blocks leak.
             if !self.capture_running() && !object.hooked {
                 self.release_block(out, id);
+            } else if !object.hooked {
+                out.emit(Event::Reached(Mark::ReleasedInCapture));
             }
         }
         self.change_owner_status(out, id, AllocationStatus::Deallocated);
@@ -227,7 +229,8 @@ impl Runtime {
             ObjectKind::PreAllocated | ObjectKind::View => {
                 self.destroy_non_owners(out, id, object.non_owners, role);
             }
-            ObjectKind::Buffer | ObjectKind::MeshBuffer | ObjectKind::Vacant => {}
+            ObjectKind::Buffer => self.note_late_drop(out, &object),
+            ObjectKind::MeshBuffer | ObjectKind::Vacant => {}
         }
         self.remove_object(out, id, role);
         if let Some(root) = object.root {

@@ -143,6 +143,7 @@ impl Runtime {
         if !leads && mesh_id < self.setup.chips().len() as u32 {
             out.emit(Event::Reached(Mark::MeshIdAliasesChip));
         }
+        self.note_mesh(out, devices, parent);
         out.emit(Event::MeshOpened { mesh_id, devices, allocator });
         if let Some(parent) = parent {
             self.meshes.update(parent, |parent| parent.references += 1);
@@ -177,9 +178,7 @@ impl Runtime {
         }
         let live = self.registered(self.meshes[mesh].allocator);
         let mesh_id = self.meshes[mesh].mesh_id;
-        if !live.is_empty() {
-            out.emit(Event::Reached(Mark::ClosedWithLiveBuffers));
-        }
+        self.note_closing(out, mesh, live.len());
         let on_mesh = |id: &&ObjectId| self.objects[id.0].mesh == Some(mesh);
         let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32;
         out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32, in_flight });
@@ -352,6 +351,7 @@ impl Runtime {
         if !any {
             return Err(Refusal::noop());
         }
+        self.note_emptied(out, allocator);
         self.deallocate_regions(out, allocator);
         Ok(())
     }

@@ -14,6 +14,7 @@ mod create;
 mod device;
 mod graph_tracker;
 mod handles;
+mod marks;
 mod mesh_buffer;
 mod mesh_device;
 mod named;

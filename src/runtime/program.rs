@@ -230,6 +230,7 @@ impl Runtime {
         let pool = self.programs[program].pool.clone();
         self.programs.update(program, |program| program.pool.clear());
         for id in pool {
+            self.note_pool(out, &self.objects[id.0]);
             match self.objects[id.0].kind {
                 ObjectKind::MeshBuffer => self.release_backing(out, id, Role::Pool, Role::Pool),
                 _ => self.release_object(out, id, Role::Pool),
