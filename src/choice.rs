@@ -205,32 +205,61 @@ impl<C: Choices> Choices for Recording<C> {
     }
 }
 
-/// Picks read from a fuzzer's bytes; when they run out every pick is 0.
-#[cfg(feature = "fuzzing")]
-#[derive(Debug)]
+/// Picks read from a fuzzer's bytes, front to back; when they run out every pick is 0.
+///
+/// A pick of up to 256 takes one byte, folded into the range, so that a byte changed is a decision
+/// changed; the `arbitrary` crate reads integers in the same way.
+///
+/// ```
+/// use freeorder::choice::{Bytes, Choices};
+/// let mut choices = Bytes::new(&[7, 3]);
+/// assert_eq!((choices.pick(10), choices.pick(2), choices.pick(5)), (7, 1, 0));
+/// ```
+#[derive(Clone, Copy, Debug)]
 pub struct Bytes<'a> {
-    source: arbitrary::Unstructured<'a>,
+    rest: &'a [u8],
 }
 
-#[cfg(feature = "fuzzing")]
 impl<'a> Bytes<'a> {
     /// Reads picks from the bytes.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { source: arbitrary::Unstructured::new(bytes) }
+        Self { rest: bytes }
     }
 
     /// Whether bytes are left; a driver stops generating when there are none.
     #[must_use]
+    #[inline]
     pub fn has_more(&self) -> bool {
-        !self.source.is_empty()
+        !self.rest.is_empty()
+    }
+
+    /// Appends the bytes from which a pick of one of `n` reads as this value.
+    ///
+    /// # Panics
+    /// If the value is not below `n`.
+    pub fn write(bytes: &mut Vec<u8>, value: u64, n: u64) {
+        assert!(value < n.max(1), "a pick is below the number of options");
+        let width = Self::width(n);
+        bytes.extend_from_slice(&value.to_be_bytes()[8 - width..]);
+    }
+
+    /// How many bytes a pick of one of `n` takes.
+    #[inline]
+    fn width(n: u64) -> usize {
+        n.saturating_sub(1).checked_ilog2().map_or(0, |bits| bits as usize / 8 + 1)
     }
 }
 
-#[cfg(feature = "fuzzing")]
 impl Choices for Bytes<'_> {
+    #[inline]
     fn pick(&mut self, n: u64) -> u64 {
-        if n <= 1 { 0 } else { self.source.int_in_range(0..=n - 1).unwrap_or(0) }
+        if n <= 1 {
+            return 0;
+        }
+        let (now, rest) = self.rest.split_at(Self::width(n).min(self.rest.len()));
+        self.rest = rest;
+        now.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)) % n
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::choice::Seeded;
 use crate::fix::FixSet;
-use crate::generate::{Generator, Profile};
+use crate::generate::Generator;
 use crate::journal::Tracking;
 use crate::op::Op;
 use crate::runtime::Setup;
@@ -36,7 +36,7 @@ impl Walk {
         let opening = Generator::opening(&setup);
         Self {
             simulation: Simulation::new(setup, fixes, server, tracking, 0),
-            generator: Generator::new(Profile::basic()),
+            generator: Generator::new(),
             opening,
         }
     }

@@ -364,6 +364,7 @@ impl World {
         let reaped = self.server.reap(|pid| runtime.process_is_alive(pid));
         for &(pid, keys) in &reaped {
             observer.observe(self.tick, &Event::Reaped { pid, keys });
+            observer.observe(self.tick, &Event::Reached(Mark::EntriesReaped));
         }
         Outcome::of(!reaped.is_empty())
     }

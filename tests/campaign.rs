@@ -11,7 +11,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use freeorder::fix::{FixSet, Preset};
+use freeorder::generate::{Order, Profile};
 use freeorder::journal::Tracking;
+use freeorder::mark::Mark;
 use freeorder::scenario::Simulation;
 use freeorder::search::campaign::{Campaign, Hooks, Key, Plan};
 use freeorder::search::replay::Replayer;
@@ -21,7 +23,7 @@ use fuzzed::{code, folder, fuzz, json, stderr, stdout, written};
 const QUIET: Hooks<'static> = Hooks { is_interrupted: &|| false, running: &|_| {} };
 
 fn plan(fixes: FixSet, server: ServerKind) -> Plan {
-    Plan { fixes, server, profile: freeorder::generate::Profile::basic() }
+    Plan { fixes, server, profile: Profile::Lifecycle, order: Order::Urw }
 }
 
 /// Whoever reports a bug with a range of seeds must not have to say how many cores there were.
@@ -90,10 +92,12 @@ fn a_folder_belongs_to_one_plan() {
     let at = folder("mismatch");
     let first = ["--fixes", "before", "--server", "k1", "--seeds", "0..20", "--out", "out"];
     assert_eq!(code(&fuzz(&at, &first)), 1);
-    let others: [(&[&str], &str); 3] = [
+    let others: [(&[&str], &str); 5] = [
         (&["--fixes", "final", "--server", "k1", "--seeds", "0..20"], "--fixes before"),
         (&["--fixes", "before", "--server", "k2", "--seeds", "0..20"], "--server k1"),
         (&["--fixes", "before", "--server", "k1", "--seeds", "5..20"], "first seed 0"),
+        (&["--fixes", "before", "--server", "k1", "--profile", "tame"], "--profile lifecycle"),
+        (&["--fixes", "before", "--server", "k1", "--order", "pct"], "--order urw"),
     ];
     for (arguments, what) in others {
         let output = fuzz(&at, &[arguments, &["--out", "out"]].concat());
@@ -213,6 +217,20 @@ fn distinct_orderings_and_states_are_counted_exactly() {
     assert_eq!(campaign.states().standard_error, None);
 }
 
+/// Threads: the order in which they took their steps is what differs, not the programs.
+#[test]
+fn the_order_of_threads_is_part_of_an_ordering() {
+    for order in Order::ALL {
+        let plan =
+            Plan { profile: Profile::Threads, order, ..plan(FixSet::default(), ServerKind::K2) };
+        let mut campaign = Campaign::new(plan, 0);
+        campaign.advance(100, QUIET);
+        assert_eq!(campaign.orderings().count, 100, "{order}");
+        let interleaved = campaign.marks().find(|(mark, _)| *mark == Mark::ThreadsInterleaved);
+        assert!(interleaved.unwrap().1 > 100, "{order}");
+    }
+}
+
 /// Ctrl-C is how people end a search: what was found by then is written and reported.
 #[cfg(unix)]
 #[test]
@@ -247,12 +265,13 @@ fn an_interrupted_campaign_reports_and_continues() {
 #[test]
 fn a_search_without_findings_says_how_far_it_looked() {
     let at = folder("clean");
-    let arguments = ["--fixes", "upstream-shm", "--server", "shm", "--seeds", "0..40"];
-    let output = fuzz(&at, &[&arguments[..], &["--format", "text"]].concat());
+    let plan = ["--fixes", "upstream-shm", "--server", "shm", "--profile", "tame"];
+    let output = fuzz(&at, &[&plan[..], &["--seeds", "0..40", "--format", "text"]].concat());
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}");
     assert!(text.starts_with("no violation in 40 distinct orderings and "), "{text}");
-    assert!(text.contains("--fixes upstream-shm --server shm --seeds 0..40"), "{text}");
+    let limits = "--fixes upstream-shm --server shm --profile tame --order urw --seeds 0..40";
+    assert!(text.contains(limits), "{text}");
     assert!(!text.contains("correct") && !text.contains("verified"), "{text}");
 }
 

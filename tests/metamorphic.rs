@@ -6,8 +6,8 @@ use common::{sequence, setup};
 use freeorder::choice::{Choices, Seeded};
 use freeorder::fix::{Fix, Preset};
 use freeorder::op::{BufferHandle, Handle, Name, Op, ThreadId};
+use freeorder::scenario::Case;
 use freeorder::scenario::{Scenario, SetupLine};
-use freeorder::search::case::Case;
 use freeorder::search::metamorphic::{Metamorphosis, Verdict, broken, same_events};
 use freeorder::server::ServerKind;
 

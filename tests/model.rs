@@ -9,7 +9,7 @@ use common::Lines;
 use freeorder::choice::{Choices, Seeded};
 use freeorder::event::AllocationStatus;
 use freeorder::fix::FixSet;
-use freeorder::generate::{Profile, scenario};
+use freeorder::generate::{Order, Profile, case};
 use freeorder::journal::Tracking;
 use freeorder::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Op,
@@ -683,12 +683,11 @@ fn threads_with_buffers_of_their_own_are_clean_upstream_in_any_order() {
 /// reads through one, so that not even they are at fault.
 #[test]
 fn two_thousand_random_ordinary_programs_are_clean_upstream() {
-    let setup = Setup::default();
     let fixes: FixSet = "upstream-shm".parse().expect("a preset");
     let mut failing: BTreeMap<OracleName, Vec<u64>> = BTreeMap::new();
     let mut operations = 0;
     for seed in 0..2000 {
-        let scenario = scenario(Profile::basic(), &setup, &mut Seeded::new(seed));
+        let scenario = case(Profile::Basic, Order::Urw, &mut Seeded::new(seed)).scenario();
         let report = run(&scenario, fixes, Shm, 0, &mut ());
         operations += report.operations;
         for (oracle, _) in report.findings.counts() {

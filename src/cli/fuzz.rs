@@ -11,7 +11,7 @@ use super::output::{self, Failure, Outcome};
 use super::run::parse_seed;
 use super::{Format, duration, interrupt};
 use crate::fix::FixSet;
-use crate::generate::Profile;
+use crate::generate::{Order, Profile};
 use crate::scenario::Scenario;
 use crate::search::campaign::{Campaign, Finding, Hooks, Key, Plan, Store, StoreError};
 use crate::server::ServerKind;
@@ -33,6 +33,12 @@ pub struct Args {
     /// The generation of the allocation server: k0, k1, k2, k2e or shm
     #[arg(long, value_name = "SERVER", default_value = "k2")]
     server: ServerKind,
+    /// What kind of program a seed draws; `freeorder list profiles` tells
+    #[arg(long, value_name = "PROFILE", default_value = "lifecycle")]
+    profile: Profile,
+    /// How the order of threads and teardowns is sampled: urw, pct, pos or random
+    #[arg(long, value_name = "ORDER", default_value = "urw")]
+    order: Order,
     /// Run the seeds A to B-1
     #[arg(long, value_name = "A..B", value_parser = parse_range, conflicts_with = "duration")]
     seeds: Option<Range<u64>>,
@@ -101,7 +107,8 @@ impl From<StoreError> for Failure {
 
 impl<'a> Session<'a> {
     fn start(args: &'a Args) -> Result<Self, Failure> {
-        let plan = Plan { fixes: args.fixes, server: args.server, profile: Profile::basic() };
+        let Args { fixes, server, profile, order, .. } = *args;
+        let plan = Plan { fixes, server, profile, order };
         let first = args.seeds.as_ref().map(|seeds| seeds.start);
         let (store, campaign) = match &args.out {
             None => (None, Campaign::new(plan, first.unwrap_or(0))),
@@ -157,8 +164,9 @@ impl<'a> Session<'a> {
 
     /// The command that runs this plan, but for the seeds.
     fn command(&self) -> String {
-        let Plan { fixes, server, .. } = self.campaign.plan();
-        format!("freeorder fuzz --fixes {fixes} --server {server}")
+        let Plan { fixes, server, profile, order } = self.campaign.plan();
+        let plan = format!("--fixes {fixes} --server {server} --profile {profile} --order {order}");
+        format!("freeorder fuzz {plan}")
     }
 
     fn is_over(&self, end: u64) -> bool {

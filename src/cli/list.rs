@@ -8,6 +8,8 @@ use super::output::{self, Failure, Outcome};
 use crate::assumptions::ASSUMPTIONS;
 use crate::corpus::CLAIMS;
 use crate::fix::{DEFECTS, FIXES, Preset};
+use crate::generate::{Order, Profile};
+use crate::mark::Mark;
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 
@@ -24,6 +26,12 @@ enum What {
     Servers,
     /// The oracles and the questions they ask.
     Oracles,
+    /// What kinds of program a seed can be.
+    Profiles,
+    /// How the order of threads and teardowns is sampled.
+    Orders,
+    /// Rare situations that a search must prove it reached.
+    Marks,
     /// The scenarios of the corpus and their sources.
     Scenarios,
     /// Where the model guesses, and why.
@@ -37,6 +45,7 @@ pub struct Args {
     what: What,
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm for each list")]
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let mut out = String::new();
     let mut entry = |name: &str, lines: &[&str]| {
@@ -67,6 +76,21 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Servers => {
             for server in ServerKind::ALL {
                 entry(server.name(), &[server.summary()]);
+            }
+        }
+        What::Profiles => {
+            for profile in Profile::ALL {
+                entry(profile.name(), &[profile.summary()]);
+            }
+        }
+        What::Orders => {
+            for order in Order::ALL {
+                entry(order.name(), &[order.summary()]);
+            }
+        }
+        What::Marks => {
+            for mark in Mark::ALL {
+                entry(mark.name(), &[mark.summary()]);
             }
         }
         What::Oracles => {

@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::output::{self, Failure, Outcome};
 use super::{Format, duration};
 use crate::fix::FixSet;
+use crate::scenario::Case;
 use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
 use crate::search::aim::{self, Aim, Model};
-use crate::search::case::Case;
 use crate::search::enumerate::Limits;
 use crate::search::minimize::{
     Attempt, Minimized, Options, Proof, minimize_and_prove, needed_fixes,

@@ -14,8 +14,7 @@ use super::output::{self, Failure, Outcome};
 use crate::choice::Seeded;
 use crate::event::{Event, Observer, Tick};
 use crate::fix::FixSet;
-use crate::generate::{self, Profile};
-use crate::runtime::Setup;
+use crate::generate::{self, Order, Profile};
 use crate::scenario::{DigestSink, LineSink, Report, Scenario, run};
 use crate::search::matrix::OracleCount;
 use crate::server::ServerKind;
@@ -31,12 +30,18 @@ const PRINTED_MAX: usize = 20;
 pub struct Args {
     /// The scenario file
     file: Option<PathBuf>,
-    /// Run the scenario that profile `basic` draws from this seed
+    /// Run the scenario that the profile draws from this seed
     #[arg(long, value_name = "N", value_parser = parse_seed)]
     seed: Option<u64>,
     /// Run the scenarios of the seeds A to B-1
     #[arg(long, value_name = "A..B", value_parser = parse_seeds)]
     seeds: Option<Range<u64>>,
+    /// What kind of program is drawn from a seed; `freeorder list profiles` tells
+    #[arg(long, value_name = "NAME", default_value_t, conflicts_with = "file")]
+    profile: Profile,
+    /// How the order of threads and teardowns is sampled: urw, pct, pos or random
+    #[arg(long, value_name = "NAME", default_value_t, conflicts_with = "file")]
+    order: Order,
     /// A preset or baseline, then +switch or -switch
     #[arg(long, value_name = "FIXES", default_value = "final")]
     fixes: FixSet,
@@ -161,14 +166,14 @@ fn unmet(args: &Args, scenario: &Scenario, report: &Report) -> Vec<String> {
 fn one(args: &Args) -> Result<(String, Scenario), Failure> {
     match (&args.file, args.seed) {
         (Some(path), _) => Ok((path.display().to_string(), output::read_scenario(path)?)),
-        (None, Some(seed)) => Ok((format!("seed {seed}"), of_seed(seed))),
+        (None, Some(seed)) => Ok((format!("seed {seed}"), of_seed(args, seed))),
         (None, None) => Err(Failure::input("name a scenario file, a --seed or --seeds")),
     }
 }
 
-/// The scenario of a seed, under the default setup.
-fn of_seed(seed: u64) -> Scenario {
-    generate::scenario(Profile::basic(), &Setup::default(), &mut Seeded::new(seed))
+/// The scenario of a seed.
+fn of_seed(args: &Args, seed: u64) -> Scenario {
+    generate::case(args.profile, args.order, &mut Seeded::new(seed)).scenario()
 }
 
 /// Sees events only if asked to.
@@ -226,8 +231,11 @@ fn many(args: &Args, seeds: Range<u64>) -> Result<Outcome, Failure> {
     let rows: Vec<RunRow> = pool.install(|| {
         let runs = seeds.into_par_iter().map(|seed| {
             let mut digest = Maybe(args.digest.then(DigestSink::default));
-            output::now_running(&format!("freeorder run --seed {seed} --print"));
-            let report = run(&of_seed(seed), args.fixes, args.server, 0, &mut digest);
+            let (profile, order) = (args.profile, args.order);
+            output::now_running(&format!(
+                "freeorder run --seed {seed} --profile {profile} --order {order} --print"
+            ));
+            let report = run(&of_seed(args, seed), args.fixes, args.server, 0, &mut digest);
             row(format!("seed {seed}"), &report, digest.0.map(|digest| digest.hex()))
         });
         runs.collect()

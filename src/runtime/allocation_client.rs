@@ -109,6 +109,9 @@ impl Runtime {
             self.drain(out, Stream::Old);
             self.client.update(|client| client.stalled = false);
         } else {
+            if !self.client.old.is_empty() {
+                out.emit(Event::Reached(Mark::ReconnectedWithUnread));
+            }
             self.client.update(|client| {
                 client.reconnected = true;
                 client.stalled = false;

@@ -120,6 +120,8 @@ impl Runtime {
             if !self.hook_keeps(&object) {
                 self.validate_manager(out, &object);
                 self.release_block(out, id);
+            } else if !object.hooked {
+                out.emit(Event::Reached(Mark::ReleasedInCapture));
             }
         }
         self.change_owner_status(out, id, AllocationStatus::Deallocated);
@@ -258,7 +260,8 @@ impl Runtime {
             ObjectKind::PreAllocated | ObjectKind::View => {
                 self.destroy_non_owners(out, id, object.non_owners, role);
             }
-            ObjectKind::Buffer | ObjectKind::MeshBuffer | ObjectKind::Vacant => {}
+            ObjectKind::Buffer => self.note_late_drop(out, &object),
+            ObjectKind::MeshBuffer | ObjectKind::Vacant => {}
         }
         self.remove_object(out, id, role);
         if let Some(root) = object.root {

@@ -4,7 +4,6 @@ use super::object::ObjectId;
 use super::{Runtime, Surroundings};
 use crate::event::{AllocatorId, Event, Part, RawPointer, Singleton};
 use crate::fix::{Baseline, Defect, Fix};
-use crate::mark::Mark;
 use crate::message::{CallPath, Role};
 
 impl Runtime {
@@ -22,9 +21,7 @@ impl Runtime {
         }
         let live = self.registered(self.meshes[mesh].allocator);
         let mesh_id = self.meshes[mesh].mesh_id;
-        if !live.is_empty() {
-            out.emit(Event::Reached(Mark::ClosedWithLiveBuffers));
-        }
+        self.note_closing(out, mesh, live.len());
         let on_mesh = |id: &&ObjectId| self.objects[id.0].mesh == Some(mesh);
         let in_flight = self.in_flight.iter().filter(on_mesh).count() as u32 + queued;
         out.emit(Event::MeshClosed { mesh_id, live: live.len() as u32, in_flight });

@@ -5,6 +5,7 @@ use super::{Refusal, Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event};
 use crate::fix::Defect;
 use crate::journal::Vacant;
+use crate::mark::Mark;
 use crate::message::{Origin, Role, UniqueId};
 use crate::op::{BufferHandle, BufferSpec, Pages, Piece, Place};
 use crate::units::{Bytes, DeviceId, Lanes};
@@ -131,6 +132,9 @@ impl Runtime {
         let zero_size = object.size.0 == 0;
         object.hooked = !zero_size && self.hook_blocks();
         let take = !zero_size && !object.hooked;
+        if object.hooked {
+            out.emit(Event::Reached(Mark::AllocatedInCapture));
+        }
         if take {
             self.verify_safe_allocation(out, &object);
             let floor = self.l1_floor(&object);
@@ -278,12 +282,14 @@ impl Runtime {
         let object = self.objects[id.0];
         match piece {
             Piece::Backing if object.state == MeshBufferState::Owned => {
+                out.emit(Event::Reached(Mark::BackingReleasedAlone));
                 self.deallocate_releases(out, id, Role::OwnedBufferState);
                 true
             }
             Piece::Local(device)
                 if object.kind == ObjectKind::MeshBuffer && object.non_owners.contains(device) =>
             {
+                out.emit(Event::Reached(Mark::DeviceLocalReleasedAlone));
                 let one = Lanes::one(device);
                 self.mark_locals(out, id, one);
                 self.destroy_non_owners(out, id, one, Role::DeviceLocal);

@@ -5,9 +5,8 @@
 
 use super::object::{Object, ObjectId};
 use super::{Refusal, Runtime, Surroundings};
-use crate::event::{Event, Singleton};
+use crate::event::Singleton;
 use crate::journal::{Fingerprint, Slab, Vacant, mix};
-use crate::mark::Mark;
 use crate::message::Role;
 use crate::op::{BufferHandle, Handle, MeshHandle, ProgramHandle};
 
@@ -192,7 +191,7 @@ impl Runtime {
             .collect();
         garbage.sort_unstable();
         for &(_, _, index) in &garbage {
-            out.emit(Event::Reached(Mark::Collected));
+            self.note_collected(out, &self.objects[index]);
             while self.objects.get(index).is_some_and(cyclic) {
                 self.release_object(out, ObjectId(index), Role::Cycle);
             }

@@ -214,8 +214,9 @@ impl Runtime {
         id: ObjectId,
         role: Role,
     ) {
-        if self.objects[id.0].state == MeshBufferState::Deallocated {
-            out.emit(Event::Reached(Mark::LateDrop));
+        let object = self.objects[id.0];
+        if object.state == MeshBufferState::Deallocated {
+            self.note_late_drop(out, &object);
         }
         self.deallocate_mesh_buffer(out, id, role);
         self.objects.update(id.0, |object| object.husk = true);

@@ -152,6 +152,7 @@ impl Runtime {
         if !leads && mesh_id < self.setup.chips().len() as u32 {
             out.emit(Event::Reached(Mark::MeshIdAliasesChip));
         }
+        self.note_mesh(out, devices, parent);
         out.emit(Event::MeshOpened { mesh_id, devices, allocator });
         if let Some(parent) = parent {
             self.meshes.update(parent, |parent| parent.references += 1);
@@ -277,6 +278,7 @@ impl Runtime {
         if !any {
             return Err(Refusal::noop());
         }
+        self.note_emptied(out, allocator);
         self.deallocate_regions(out, allocator);
         Ok(())
     }

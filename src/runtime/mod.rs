@@ -19,6 +19,7 @@ mod graph_processor;
 mod graph_tracker;
 mod handles;
 mod inspector;
+mod marks;
 mod mesh_buffer;
 mod mesh_device;
 mod named;

@@ -4,6 +4,7 @@ use super::object::{ObjectId, ObjectKind};
 use super::{AllocatorImpl, MeshDevice, Refusal, Runtime, Surroundings};
 use crate::event::{Event, Part};
 use crate::fix::Defect;
+use crate::mark::Mark;
 use crate::message::{CallPath, ObjectRef, Role};
 use crate::op::{BufferHandle, CircularBufferSpec, MeshHandle, ProgramHandle};
 
@@ -87,6 +88,7 @@ impl Runtime {
         let object = self.objects[id.0];
         let part =
             if object.owns_data() { Part::Owner } else { Part::NonOwners(object.non_owners) };
+        self.note_marking(out, &object);
         self.mark_as_deallocated(out, id, part, CallPath::MarkAsDeallocated);
         self.objects[id.0] != object
     }
@@ -103,9 +105,11 @@ impl Runtime {
 
     /// `close m0`.
     pub(crate) fn close_named<S: Surroundings>(&mut self, out: &mut S, name: MeshHandle) -> bool {
-        let Some(mesh) = self.mesh(name).filter(|&mesh| self.meshes[mesh].open) else {
+        let Some(mesh) = self.mesh(name) else { return false };
+        if !self.meshes[mesh].open {
+            out.emit(Event::Reached(Mark::MeshClosedTwice));
             return false;
-        };
+        }
         self.close(out, mesh);
         true
     }
@@ -215,6 +219,9 @@ impl Runtime {
         }
         self.client.update(|client| client.tracking = on);
         out.emit(Event::TrackingSwitched { on });
+        if on {
+            self.note_tracking(out);
+        }
         true
     }
 

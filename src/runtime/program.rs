@@ -273,6 +273,7 @@ impl Runtime {
             return;
         }
         for id in pool {
+            self.note_pool(out, &self.objects[id.0]);
             match self.objects[id.0].kind {
                 ObjectKind::MeshBuffer => self.release_backing(out, id, Role::Pool, Role::Pool),
                 _ => self.release_object(out, id, Role::Pool),

@@ -36,6 +36,7 @@ impl Runtime {
             self.bind_handle(handle, id);
             inputs.push(id);
         }
+        self.note_dead_views(out, &inputs);
         let dispatched = self.dispatch(out, spec, mesh, &inputs);
         if let (Err(_), Some((handle, _))) = (&dispatched, spec.output) {
             self.drop_handle(out, Handle::Buffer(handle));
@@ -164,6 +165,7 @@ impl Runtime {
         if entries.is_empty() {
             return;
         }
+        self.note_cache_clear(out, mesh);
         let mesh_id = self.meshes[mesh].mesh_id;
         out.emit(Event::CacheCleared { mesh_id, entries: entries.len() as u32 });
         self.meshes.update(mesh, |mesh| mesh.cache.clear());
@@ -216,6 +218,7 @@ impl Runtime {
         if !self.is_allocated(object) {
             return Err(Refusal::new("Tensor is not allocated."));
         }
+        self.note_dead_views(out, &[id]);
         Self::access(out, &[self.bind(object)], true);
         Ok(())
     }

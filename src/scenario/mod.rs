@@ -3,6 +3,7 @@
 //! A scenario replays without its seed: whatever was drawn is written into it. The text prints and
 //! parses exactly, comments included, so that every printed scenario can be pasted back.
 
+mod case;
 mod course;
 mod error;
 mod lex;
@@ -13,6 +14,7 @@ mod print;
 mod readers;
 mod run;
 
+pub use case::Case;
 pub use course::Course;
 pub use error::{Position, ScenarioError};
 pub use operations::{OPERATIONS, OperationForm};

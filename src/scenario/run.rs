@@ -317,7 +317,12 @@ impl DigestSink {
 
 impl Observer for DigestSink {
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
-        if self.skip_swallowed && matches!(event, Event::Swallowed { .. }) {
+        let left_out = match event {
+            Event::Swallowed { .. } => self.skip_swallowed,
+            Event::Reached(mark) => !mark.is_in_digests(),
+            _ => false,
+        };
+        if left_out {
             return;
         }
         self.line.clear();

@@ -1,9 +1,9 @@
 //! What a search is after: a failure, under a set of fixes and a server.
 
-use super::case::Case;
 use super::replay::{Replayer, Turn};
 use crate::fix::FixSet;
 use crate::op::Name;
+use crate::scenario::Case;
 use crate::server::ServerKind;
 use crate::violation::{OracleName, ViolationClass};
 
@@ -70,8 +70,8 @@ pub trait Subject {
 /// The model as a subject.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind, violation::OracleName};
-/// use freeorder::search::{aim::{Aim, Failure, Model, Subject}, case::Case};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::search::aim::{Aim, Failure, Model, Subject};
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 1x2048\nview b1 of b0\ndrop b1\n";
 /// let failure = Failure::Oracle(OracleName::DuplicateAllocation);
 /// let aim = Aim { fixes: Preset::Before.fixes(), server: ServerKind::K1, failure };

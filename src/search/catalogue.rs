@@ -1,10 +1,9 @@
 //! The catalogue of real bugs of the past: what each file of `corpus/defects` says of its bug.
 
 use super::aim::{Aim, Failure};
-use super::case::Case;
 use crate::corpus::{self, File};
 use crate::fix::{Defect, FixSet};
-use crate::scenario::{Expectation, Measure, Scenario};
+use crate::scenario::{Case, Expectation, Measure, Scenario};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 

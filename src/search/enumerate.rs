@@ -10,12 +10,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::aim::Aim;
-use super::case::Case;
 use crate::journal::{Tracking, mix};
 use crate::op::{
     BufferHandle, CacheKey, Handle, MeshHandle, Name, Op, ProgramHandle, ThreadId, TraceHandle,
 };
-use crate::scenario::Simulation;
+use crate::scenario::{Case, Simulation};
 
 /// Where a search gives up.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +53,7 @@ pub struct Enumeration {
 /// a mesh go comes for each of them.
 ///
 /// ```
-/// use freeorder::{scenario::Scenario, search::{case::Case, enumerate::alphabet}};
+/// use freeorder::{scenario::{Case, Scenario}, search::enumerate::alphabet};
 /// let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\nview b1 of b0\n";
 /// let letters = alphabet(&Case::of(&text.parse::<Scenario>()?));
 /// assert!(letters.iter().any(|op| op.to_string() == "view b0 of b1"));

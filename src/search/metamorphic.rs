@@ -6,12 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::case::Case;
 use crate::event::{Event, Observer, Tick};
 use crate::fix::{Fix, FixSet};
 use crate::journal::Tracking;
 use crate::op::{BufferHandle, Handle, MeshHandle, Name, Op, ThreadId};
-use crate::scenario::Simulation;
+use crate::scenario::{Case, Simulation};
 use crate::server::ServerKind;
 use crate::units::MeshShape;
 
@@ -57,8 +56,8 @@ impl Metamorphosis {
     /// Changes a case, runs it before and after, and compares.
     ///
     /// ```
-    /// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind};
-    /// use freeorder::search::{case::Case, metamorphic::{Metamorphosis, Verdict}};
+    /// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind};
+    /// use freeorder::search::metamorphic::{Metamorphosis, Verdict};
     /// let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\n";
     /// let case = Case::of(&text.parse::<Scenario>()?);
     /// let told = |preset: Preset, server| {

@@ -2,7 +2,6 @@
 
 pub mod aim;
 pub mod campaign;
-pub mod case;
 pub mod catalogue;
 pub mod enumerate;
 pub mod matrix;

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::aim::{Aim, Model, Subject};
-use super::case::Case;
 use super::catalogue::Entry;
 use super::enumerate::{Limits, enumerate};
 use crate::choice::{Choices, Exhaustive};
 use crate::corpus;
 use crate::journal::Tracking;
 use crate::op::{Op, ThreadId};
-use crate::scenario::Simulation;
+use crate::scenario::{Case, Simulation};
 use std::sync::Arc;
 
 /// What trying every shorter sequence came to.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::case::Case;
 use crate::fix::FixSet;
 use crate::journal::Tracking;
-use crate::scenario::{SetupLine, Simulation};
+use crate::scenario::{Case, SetupLine, Simulation};
 use crate::server::ServerKind;
 use crate::violation::ViolationClass;
 use crate::world::Action;
@@ -17,7 +16,7 @@ pub type Turn = (Action, Option<usize>);
 /// Runs cases under one set of fixes and one server.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::Scenario, search::{case::Case, replay::Replayer}};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, search::replay::Replayer};
 /// use freeorder::server::ServerKind;
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 1x2048\nview b1 of b0\ndrop b1\n";
 /// let case = Case::of(&text.parse::<Scenario>()?);

@@ -7,7 +7,7 @@ use crate::event::{Event, Observer};
 use crate::journal::{Fingerprint, mix};
 use crate::mark::Mark;
 use crate::message::ObjectRef;
-use crate::op::{BufferHandle, Op};
+use crate::op::{BufferHandle, Handle, Op};
 use crate::runtime::Refusal;
 use crate::runtime::object::ObjectId;
 
@@ -37,6 +37,23 @@ impl Rest {
         match self {
             Self::FinishAlloc(_, id, _) | Self::Marks(id, _) | Self::Releases(id, _) => id,
         }
+    }
+}
+
+/// The buffer that an operation calls something of.
+fn called_on(op: &Op) -> Option<BufferHandle> {
+    match *op {
+        Op::Deallocate(buffer)
+        | Op::Mark(buffer)
+        | Op::Cycle(buffer)
+        | Op::Use(buffer)
+        | Op::Release { buffer, .. }
+        | Op::Assign { buffer, .. }
+        | Op::Drop(Handle::Buffer(buffer))
+        | Op::View { of: buffer, .. }
+        | Op::Alias { of: buffer, .. }
+        | Op::Share { of: buffer, .. } => Some(buffer),
+        _ => None,
     }
 }
 
@@ -71,6 +88,9 @@ impl World {
         self.runtime.set_in_flight(rests.map(Rest::object));
         let programs = Arc::clone(&self.programs);
         let op = &programs[index][next_op];
+        if called_on(op).is_some_and(|buffer| self.runtime.is_in_flight(buffer)) {
+            observer.observe(self.tick, &Event::Reached(Mark::SameBufferInterleaved));
+        }
         match self.begin_op(op, observer) {
             Ok((outcome, rest)) => {
                 self.threads.update(|threads| threads.0[index].rest = rest);

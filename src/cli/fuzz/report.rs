@@ -21,6 +21,8 @@ pub struct FuzzReport {
     pub server: String,
     /// The profile.
     pub profile: String,
+    /// How orders were sampled.
+    pub order: String,
     /// The seeds that were run, as `--seeds` takes them: the same range gives the same result.
     pub seeds: String,
     /// Whether Ctrl-C ended it.
@@ -78,7 +80,7 @@ pub struct MarkCount {
 }
 
 pub fn report(campaign: &Campaign, findings: Vec<FuzzFinding>, seconds: f64) -> FuzzReport {
-    let Plan { fixes, server, profile } = campaign.plan();
+    let Plan { fixes, server, profile, order } = campaign.plan();
     let range = campaign.range();
     let (orderings, states) = (campaign.orderings(), campaign.states());
     let marks = campaign.marks().map(|(mark, count)| MarkCount { mark: mark.to_string(), count });
@@ -89,7 +91,8 @@ pub fn report(campaign: &Campaign, findings: Vec<FuzzFinding>, seconds: f64) -> 
         freeorder: env!("CARGO_PKG_VERSION").to_owned(),
         fixes: fixes.to_string(),
         server: server.to_string(),
-        profile: profile.name.to_owned(),
+        profile: profile.to_string(),
+        order: order.to_string(),
         seeds: format!("{}..{}", range.start, range.end),
         interrupted: false,
         findings,
@@ -130,12 +133,15 @@ impl FuzzReport {
             counted(orderings, "distinct orderings"),
             counted(states, "distinct states")
         );
-        let Self { fixes, server, profile, seeds, .. } = self;
-        let _ = writeln!(out, "  --fixes {fixes} --server {server} --seeds {seeds}");
+        let Self { fixes, server, profile, order, seeds, .. } = self;
+        let _ = writeln!(
+            out,
+            "  --fixes {fixes} --server {server} --profile {profile} --order {order} --seeds {seeds}"
+        );
         let rate = self.operations as f64 / self.seconds.max(1e-9) / 1e6;
         let _ = writeln!(
             out,
-            "  profile {profile}, {} operations in {:.1} s, {rate:.2} million a second",
+            "  {} operations in {:.1} s, {rate:.2} million a second",
             self.operations, self.seconds
         );
         let reached = self.marks.iter().filter(|mark| mark.count > 0);

@@ -233,6 +233,7 @@ impl Runtime {
         if !held {
             return Err(Refusal::noop());
         }
+        self.note_emptied(out, allocator);
         self.clear_regions(out, allocator);
         Ok(())
     }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::plan::Plan;
 use crate::message::Role;
+use crate::scenario::Case;
 use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
 use crate::search::aim::{Aim, Failure, Model};
-use crate::search::case::Case;
 use crate::search::minimize::{Options, minimize};
 use crate::search::replay::Replayer;
 use crate::violation::{OracleName, ViolationClass};
@@ -100,11 +100,11 @@ impl Finding {
     /// any, the operations, and what must come out.
     #[must_use]
     pub fn scenario(&self, plan: &Plan, file: Option<&str>) -> Scenario {
-        let Plan { fixes, server, profile } = plan;
+        let Plan { fixes, server, profile, order } = plan;
         let size = if self.minimized { "Minimised" } else { "Not minimised" };
         let comments = [
             format!("{}: {}?", self.class, self.class.oracle.asks()),
-            format!("{size} from seed {} of profile {}.", self.seed, profile.name),
+            format!("{size} from seed {} of profile {profile}, order {order}.", self.seed),
             format!("Found by freeorder {} under {fixes} and {server}.", env!("CARGO_PKG_VERSION")),
         ];
         let replay = file.map(|file| format!("Replay: {}", replay(plan, file)));

@@ -46,10 +46,11 @@ pub struct Hooks<'a> {
 /// A campaign as far as it has come.
 ///
 /// ```
-/// use freeorder::{fix::Preset, generate::Profile, server::ServerKind};
+/// use freeorder::{fix::Preset, generate::{Order, Profile}, server::ServerKind};
 /// use freeorder::search::campaign::{Campaign, Hooks, Plan};
 /// let (fixes, server) = (Preset::Before.fixes(), ServerKind::K1);
-/// let mut campaign = Campaign::new(Plan { fixes, server, profile: Profile::basic() }, 0);
+/// let plan = Plan { fixes, server, profile: Profile::Basic, order: Order::Urw };
+/// let mut campaign = Campaign::new(plan, 0);
 /// campaign.advance(5, Hooks { is_interrupted: &|| false, running: &|_| {} });
 /// assert_eq!(campaign.range(), 0..5);
 /// assert!(campaign.findings().next().is_some());

@@ -20,6 +20,7 @@ pub(super) struct State {
     fixes: String,
     server: String,
     profile: String,
+    order: String,
     pub(super) from: u64,
     to: u64,
     operations: u64,
@@ -58,7 +59,7 @@ impl Set {
 
 impl State {
     pub(super) fn of(campaign: &Campaign, seconds: f64) -> Self {
-        let Plan { fixes, server, profile } = campaign.plan;
+        let Plan { fixes, server, profile, order } = campaign.plan;
         let reached = campaign.marks().filter(|&(_, count)| count > 0);
         let found = campaign.findings().map(|finding| Found {
             name: finding.key().to_string(),
@@ -70,7 +71,8 @@ impl State {
             freeorder: env!("CARGO_PKG_VERSION").to_owned(),
             fixes: fixes.to_string(),
             server: server.to_string(),
-            profile: profile.name.to_owned(),
+            profile: profile.to_string(),
+            order: order.to_string(),
             from: campaign.range.start,
             to: campaign.range.end,
             operations: campaign.operations,
@@ -110,7 +112,8 @@ impl State {
             ("freeorder", self.freeorder.clone(), env!("CARGO_PKG_VERSION").to_owned()),
             ("--fixes", self.fixes.clone(), plan.fixes.to_string()),
             ("--server", self.server.clone(), plan.server.to_string()),
-            ("--profile", self.profile.clone(), plan.profile.name.to_owned()),
+            ("--profile", self.profile.clone(), plan.profile.to_string()),
+            ("--order", self.order.clone(), plan.order.to_string()),
             ("first seed", self.from.to_string(), start.to_string()),
         ];
         pairs.into_iter().find(|(_, there, here)| there != here)

@@ -8,8 +8,8 @@ use super::plan::Plan;
 use crate::event::{Event, Observer, Tick};
 use crate::journal::{Mixer, Tracking, mix};
 use crate::mark::Mark;
+use crate::scenario::Case;
 use crate::scenario::{SetupLine, Simulation};
-use crate::search::case::Case;
 use crate::violation::{OracleName, ViolationClass};
 use crate::world::{Action, Outcome};
 

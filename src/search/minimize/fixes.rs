@@ -1,15 +1,15 @@
 //! Which of the fixes a failure needs.
 
 use crate::fix::FixSet;
+use crate::scenario::Case;
 use crate::search::aim::{Aim, Model, Subject};
-use crate::search::case::Case;
 
 /// The fewest switches under which the case still fails the same way: each is taken out, in the
 /// order of the tables, and stays out if the failure stays.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind, violation::OracleName};
-/// use freeorder::search::{aim::{Aim, Failure}, case::Case, minimize::needed_fixes};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::search::{aim::{Aim, Failure}, minimize::needed_fixes};
 /// let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\ndeallocate b0\n";
 /// let failure = Failure::Oracle(OracleName::DeviceLeak);
 /// let aim = Aim { fixes: Preset::ThreeFixes.fixes(), server: ServerKind::K1, failure };

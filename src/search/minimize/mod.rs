@@ -25,7 +25,7 @@ pub use reducer::Attempt;
 use std::time::Instant;
 
 use super::aim::Subject;
-use super::case::Case;
+use crate::scenario::Case;
 use reducer::Reducer;
 
 /// How long a reduction may take, and who is told.
@@ -60,8 +60,8 @@ pub struct DoesNotFail;
 /// Reduces a failing case.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind, violation::OracleName};
-/// use freeorder::search::{aim::{Aim, Failure, Model}, case::Case};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::search::aim::{Aim, Failure, Model};
 /// use freeorder::search::minimize::{Options, minimize};
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nalloc b1 on m0 l1 9x2048\n\
 ///             share b2 of b1\nview b3 of b1\ndeallocate b0\ndeallocate b1\nexit\n";

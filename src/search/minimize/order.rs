@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::reducer::Reducer;
 use crate::op::{Handle, Op};
+use crate::scenario::Case;
 use crate::search::aim::Subject;
-use crate::search::case::Case;
 
 /// Two operations whose order matters: if the second came first, the failure would be gone.
 #[derive(Clone, Debug, PartialEq, Eq)]

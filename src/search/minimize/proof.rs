@@ -7,8 +7,8 @@ use super::{DoesNotFail, Minimized, Options, minimize};
 use crate::op::{
     BufferHandle, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, ProgramHandle, TraceHandle,
 };
+use crate::scenario::Case;
 use crate::search::aim::{Aim, Model};
-use crate::search::case::Case;
 use crate::search::enumerate::{Enumeration, Limits, alphabet, enumerate};
 
 /// Results of more operations than these are not proven: the number of sequences grows with the
@@ -35,8 +35,8 @@ pub struct Proof {
 /// or past a limit.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::Scenario, server::ServerKind, violation::OracleName};
-/// use freeorder::search::{aim::{Aim, Failure, Model}, case::Case, enumerate::Limits};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::search::{aim::{Aim, Failure, Model}, enumerate::Limits};
 /// use freeorder::search::minimize::{Options, minimize_and_prove};
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nview b1 of b0\nexit\n";
 /// let failure = Failure::Oracle(OracleName::TrackerTruth);

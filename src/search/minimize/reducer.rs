@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::{DoesNotFail, Inversion, Minimized, Options};
 use crate::journal::Mixer;
+use crate::scenario::Case;
 use crate::search::aim::Subject;
-use crate::search::case::Case;
 
 /// Verdicts are kept for cases of up to so many operations: longer ones are hardly ever met twice,
 /// and cost more to hash than to run.

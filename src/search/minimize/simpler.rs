@@ -8,9 +8,9 @@ use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages, Piece,
     Place, ProgramHandle, RunSpec, SubDeviceManagerId, TraceHandle,
 };
+use crate::scenario::Case;
 use crate::scenario::SetupLine;
 use crate::search::aim::Subject;
-use crate::search::case::Case;
 use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 
 /// The smallest page: what every allocator of the machines rounds up to.

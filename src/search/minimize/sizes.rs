@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::reducer::Reducer;
 use super::simpler::PAGE;
 use crate::op::{Op, Pages};
+use crate::scenario::Case;
 use crate::search::aim::Subject;
-use crate::search::case::Case;
 
 /// How many combinations of sizes are tried before the ones that were reached are good enough.
 const COMBINATIONS_MAX: u64 = 4096;

@@ -2,8 +2,8 @@
 
 use super::reducer::Reducer;
 use crate::op::ThreadId;
+use crate::scenario::Case;
 use crate::search::aim::Subject;
-use crate::search::case::Case;
 use crate::world::Action;
 
 impl<S: Subject> Reducer<'_, '_, S> {

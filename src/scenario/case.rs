@@ -1,8 +1,8 @@
 //! A scenario taken apart, in the form that a search changes.
 
+use super::{Course, Item, Line, Scenario, SetupLine};
 use crate::op::{Op, ThreadId};
 use crate::runtime::Setup;
-use crate::scenario::{Course, Item, Line, Scenario, SetupLine};
 use crate::world::Action;
 
 /// What of a scenario decides how it runs: no comments, no expectations, repeats unrolled.
@@ -11,7 +11,7 @@ use crate::world::Action;
 /// left out without the others changing their meaning.
 ///
 /// ```
-/// use freeorder::{scenario::Scenario, search::case::Case};
+/// use freeorder::{scenario::{Case, Scenario}};
 /// let scenario: Scenario = "freeorder 1\nopen m0 2x4\n# a comment\nclose m0\n".parse()?;
 /// let case = Case::of(&scenario);
 /// assert_eq!(case.ops.len(), 2);

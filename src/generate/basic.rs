@@ -1,4 +1,6 @@
-//! Scenarios from choices: a profile says which operations, how often, and between which limits.
+//! The generator of profile `basic`: fast, and the same for ever.
+//!
+//! What a seed means under it is pinned by digests, so it shares no code with the other profiles.
 
 use crate::choice::Choices;
 use crate::op::{
@@ -6,69 +8,24 @@ use crate::op::{
     RunSpec,
 };
 use crate::runtime::Setup;
-use crate::scenario::Scenario;
 use crate::units::{BufferType, Bytes};
 
-/// How often each kind of operation is drawn, in parts of their sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weights {
-    /// Allocations on the mesh.
-    pub alloc: u32,
-    /// Explicit deallocations.
-    pub deallocate: u32,
-    /// Drops of a handle, deallocated or not.
-    pub drop: u32,
-    /// Operations through the program cache.
-    pub run: u32,
-    /// Views.
-    pub view: u32,
-    /// Clears of the program cache.
-    pub clear_cache: u32,
-}
-
-/// What a generator draws, and between which limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Profile {
-    /// Its name.
-    pub name: &'static str,
-    /// How often each operation is drawn.
-    pub weights: Weights,
-    /// Operations in a sequence, after the mesh is opened.
-    pub operations: u32,
-    /// The largest number of pages of a buffer, on each device.
-    pub pages_max: u32,
-    /// The size of a page.
-    pub page_size: Bytes,
-    /// How many different cached operations there are.
-    pub keys: u32,
-}
-
-impl Profile {
-    /// Allocations, releases and a few programs on one mesh: an ordinary program in random order.
-    #[must_use]
-    pub const fn basic() -> Self {
-        Self {
-            name: "basic",
-            weights: Weights {
-                alloc: 45,
-                deallocate: 25,
-                drop: 20,
-                run: 5,
-                view: 3,
-                clear_cache: 2,
-            },
-            operations: 100,
-            pages_max: 64,
-            page_size: Bytes(2048),
-            keys: 4,
-        }
-    }
-}
+/// Allocations, explicit deallocations, drops of a handle, operations through the program cache,
+/// views, and clears of the cache, in parts of their sum.
+const WEIGHTS: [u32; KINDS.len()] = [45, 25, 20, 5, 3, 2];
+/// Operations in a sequence, after the mesh is opened.
+const OPERATIONS: u32 = 100;
+/// The largest number of pages of a buffer, on each device.
+const PAGES_MAX: u32 = 64;
+/// The size of a page.
+const PAGE_SIZE: Bytes = Bytes(2048);
+/// How many different cached operations there are.
+const KEYS: u32 = 4;
 
 /// The mesh that generated scenarios use.
 const MESH: MeshHandle = MeshHandle(0);
 
-/// What kinds of operation there are, in the order of [`Weights`].
+/// What kinds of operation there are, in the order of [`WEIGHTS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Alloc,
@@ -82,21 +39,20 @@ enum Kind {
 const KINDS: [Kind; 6] =
     [Kind::Alloc, Kind::Deallocate, Kind::Drop, Kind::Run, Kind::View, Kind::ClearCache];
 
-/// Draws the operations of a scenario one by one.
+/// Draws the operations of profile `basic` one by one.
 ///
 /// It remembers only which names hold something, so that most of what it draws changes something;
 /// what the operations do is the world's affair.
 ///
 /// ```
 /// use freeorder::choice::Seeded;
-/// use freeorder::generate::{Generator, Profile};
-/// let mut generator = Generator::new(Profile::basic());
+/// use freeorder::generate::Generator;
+/// let mut generator = Generator::new();
 /// let op = generator.next_op(&mut Seeded::new(7));
 /// assert!(op.to_string().starts_with("alloc b0 on m0"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Generator {
-    profile: Profile,
     /// For each kind, the sum of the weights up to and with its own.
     thresholds: [u32; KINDS.len()],
     /// Names of buffers that were not deallocated.
@@ -112,14 +68,12 @@ pub struct Generator {
 impl Generator {
     /// A generator that has drawn nothing.
     #[must_use]
-    pub fn new(profile: Profile) -> Self {
-        let Weights { alloc, deallocate, drop, run, view, clear_cache } = profile.weights;
-        let mut thresholds = [alloc, deallocate, drop, run, view, clear_cache];
+    pub fn new() -> Self {
+        let mut thresholds = WEIGHTS;
         for kind in 1..thresholds.len() {
             thresholds[kind] += thresholds[kind - 1];
         }
         Self {
-            profile,
             thresholds,
             live: Vec::new(),
             dead: Vec::new(),
@@ -181,9 +135,9 @@ impl Generator {
 
     #[inline]
     fn spec(&self, choices: &mut impl Choices) -> BufferSpec {
-        let draw = choices.pick(2 * u64::from(self.profile.pages_max)) as u32;
+        let draw = choices.pick(2 * u64::from(PAGES_MAX)) as u32;
         let buffer_type = if draw.is_multiple_of(2) { BufferType::Dram } else { BufferType::L1 };
-        let pages = Pages { count: 1 + draw / 2, size: self.profile.page_size };
+        let pages = Pages { count: 1 + draw / 2, size: PAGE_SIZE };
         BufferSpec { buffer_type, pages, top_down: None, shards: None }
     }
 
@@ -216,7 +170,7 @@ impl Generator {
 
     fn run(&mut self, choices: &mut impl Choices) -> Op {
         self.cached = true;
-        let key = CacheKey(choices.pick(u64::from(self.profile.keys)) as u32);
+        let key = CacheKey(choices.pick(u64::from(KEYS)) as u32);
         let reads = match self.live.len() {
             0 => Vec::new(),
             live => vec![self.live[choices.pick(live as u64) as usize]],
@@ -244,12 +198,17 @@ impl Generator {
     }
 }
 
-/// The scenario that a profile draws from the choices: the mesh, the operations, and the exit of
-/// the program, which drops what is left.
-pub fn scenario(profile: Profile, setup: &Setup, choices: &mut impl Choices) -> Scenario {
-    let mut generator = Generator::new(profile);
-    let mut ops = vec![Generator::opening(setup)];
-    ops.extend((0..profile.operations).map(|_| generator.next_op(choices)));
+impl Default for Generator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The mesh, the operations, and the exit of the program, which drops what is left.
+pub(super) fn program(choices: &mut impl Choices) -> Vec<Op> {
+    let mut generator = Generator::new();
+    let mut ops = vec![Generator::opening(&Setup::default())];
+    ops.extend((0..OPERATIONS).map(|_| generator.next_op(choices)));
     ops.push(Op::Exit);
-    Scenario::from_ops(ops)
+    ops
 }

@@ -1,0 +1,340 @@
+//! Drawing one operation: which kind, on which names, with which values.
+
+use super::book::{Book, PROCESSES};
+use super::kind::{Kind, Kinds};
+use super::profile::{Limits, Profile};
+use super::set::{Set, one, those};
+use super::values;
+use crate::choice::Choices;
+use crate::op::{
+    BufferHandle, CacheKey, CaptureStep, Handle, MeshHandle, Op, Piece, Place, ProcessId,
+    ProgramHandle, RunMode, RunSpec, Stream,
+};
+use crate::units::DeviceId;
+
+/// Draws operations one by one.
+///
+/// What it draws next is a function of the picks and of the operations so far; it keeps nothing
+/// else, so that every program it can draw can be read back.
+#[derive(Clone, Debug)]
+pub(super) struct Drawer {
+    profile: Profile,
+    limits: Limits,
+    weights: [u32; Kind::ALL.len()],
+    /// Kinds that this program leaves out.
+    pub off: Kinds,
+    pub book: Book,
+}
+
+/// One name of a set, which is not empty.
+fn name(set: Set, choices: &mut impl Choices) -> u32 {
+    let mut rest = set;
+    for _ in 0..choices.pick(set.count_ones().into()) {
+        rest &= rest.wrapping_sub(1);
+    }
+    rest.trailing_zeros()
+}
+
+fn buffer(set: Set, choices: &mut impl Choices) -> BufferHandle {
+    BufferHandle(name(set, choices))
+}
+
+fn mesh(set: Set, choices: &mut impl Choices) -> MeshHandle {
+    MeshHandle(name(set, choices))
+}
+
+fn program(set: Set, choices: &mut impl Choices) -> ProgramHandle {
+    ProgramHandle(name(set, choices))
+}
+
+impl Drawer {
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            limits: profile.limits(),
+            weights: Kind::weights(profile),
+            off: Kinds::default(),
+            book: Book::default(),
+        }
+    }
+
+    /// The fewest and the most operations before a teardown.
+    pub fn operations(&self) -> (u32, u32) {
+        self.limits.operations
+    }
+
+    /// Draws the next operation.
+    pub fn next(&mut self, choices: &mut impl Choices) -> Op {
+        let kind = Kind::ALL[choices.weighted(&self.weights())];
+        let op = self.of_kind(kind, choices);
+        self.book.note(&op);
+        op
+    }
+
+    /// How often each kind is drawn next, 0 if it is not possible.
+    pub fn weights(&self) -> [u32; Kind::ALL.len()] {
+        let possible = self.possible().minus(self.off);
+        let mut weights = self.weights;
+        for kind in Kind::ALL {
+            weights[kind as usize] *= u32::from(possible.contains(kind));
+        }
+        weights
+    }
+
+    /// The meshes on which it allocates.
+    fn allocatable(&self) -> Set {
+        if self.profile.is_tame() { self.book.allocatable() } else { self.book.own_open() }
+    }
+
+    /// The buffers that a program on the mesh may read.
+    fn readable(&self, on: u32) -> Set {
+        let book = &self.book;
+        if self.profile.is_tame() {
+            return book.on(on, book.own_live());
+        }
+        // What owns nothing is taken for allocated as long as its handle is there.
+        book.own_live() | book.buffers.own & !book.owners
+    }
+
+    /// The buffers that can be put into a program's pool.
+    fn assignable(&self, program: u32) -> Set {
+        let book = &self.book;
+        if self.profile.is_tame() {
+            return book.on(book.mesh_of(program), book.own_live() & book.owners);
+        }
+        book.buffers.own & book.owners
+    }
+
+    /// The programs into whose pool something can be put.
+    fn programs_to_assign(&self) -> Set {
+        those(self.book.programs.own, |program| self.assignable(program) != 0)
+    }
+
+    /// The programs that can be run.
+    fn programs_to_run(&self) -> Set {
+        let book = &self.book;
+        if !self.profile.is_tame() {
+            return book.programs.own;
+        }
+        those(book.programs.own, |program| book.own_open() & one(book.mesh_of(program)) != 0)
+    }
+
+    fn droppable(&self) -> Set {
+        let book = &self.book;
+        if self.profile.is_tame() { book.droppable() } else { book.meshes.own }
+    }
+
+    /// The kinds of which an operation would do something.
+    fn possible(&self) -> Kinds {
+        use Kind as K;
+        let book = &self.book;
+        let (own, live) = (book.buffers.own, book.own_live());
+        let (open, alloc) = (book.own_open(), self.allocatable());
+        let room = book.buffers.free(self.limits.buffers) != 0;
+        let mesh_room = book.meshes.free(self.limits.meshes) != 0;
+        let program_room = book.programs.free(self.limits.programs) != 0;
+        let mut kinds = Kinds::default();
+        kinds.put(K::Open, mesh_room);
+        kinds.put(K::Submesh, mesh_room && open != 0);
+        kinds.put(K::Close, open != 0);
+        kinds.put(K::CloseAgain, book.meshes.own & !open != 0);
+        kinds.put(K::DropMesh, self.droppable() != 0);
+        kinds.put(K::Alloc, room && alloc != 0);
+        let device = !self.profile.is_tame() || book.device_is_allocatable();
+        kinds.put(K::AllocOnDevice, room && open != 0 && device);
+        kinds.put(K::Alias, room && live != 0);
+        kinds.put(K::View, room && live != 0);
+        let shareable = if self.profile.is_tame() { live } else { own };
+        kinds.put(K::Share, room && shareable != 0);
+        kinds.put(K::Deallocate, live & book.owners != 0);
+        kinds.put(K::DeallocateAgain, own & !(live & book.owners) != 0);
+        kinds.put(K::DropLive, live != 0);
+        kinds.put(K::DropDead, own & !live != 0);
+        kinds.put(K::Mark, own != 0);
+        kinds.put(K::Cycle, own != 0);
+        kinds.put(K::Gc, true);
+        kinds.put(K::ReleaseBacking, own & book.owners != 0);
+        kinds.put(K::ReleaseLocal, own & book.owners != 0);
+        kinds.put(K::Use, live != 0);
+        kinds.put(K::UseDead, own & !live != 0);
+        kinds.put(K::Program, program_room && open != 0);
+        kinds.put(K::ShareProgram, program_room && book.programs.own != 0);
+        kinds.put(K::Assign, book.programs.own != 0 && self.programs_to_assign() != 0);
+        kinds.put(K::Enqueue, self.programs_to_run() != 0);
+        kinds.put(K::DropProgram, book.programs.own != 0);
+        kinds.put(K::Run, open != 0);
+        kinds.put(K::ClearCache, book.meshes.own != 0);
+        kinds.put(K::DisableCache, open & !book.disabled != 0);
+        kinds.put(K::EnableCache, book.meshes.own & book.disabled != 0);
+        kinds.put(K::DeallocateAll, open != 0);
+        kinds.put(K::ClearAllocator, open != 0);
+        self.possible_around(&mut kinds);
+        kinds
+    }
+
+    /// The kinds that are about the surroundings.
+    fn possible_around(&self, kinds: &mut Kinds) {
+        use Kind as K;
+        let book = &self.book;
+        kinds.put(K::CaptureBegin, !book.capture);
+        kinds.put(K::CaptureEnd, book.capture);
+        kinds.put(K::TrackingOff, book.tracking);
+        kinds.put(K::TrackingOn, !book.tracking);
+        kinds.put(K::Stall, !book.stalled);
+        kinds.put(K::Reconnect, book.stalled || !book.reconnected);
+        kinds.put(K::Deliver, book.stalled || book.reconnected);
+        let always =
+            [K::ServerRestart, K::Lose, K::Process, K::Kill, K::Reap, K::Checkpoint, K::Exit];
+        always.into_iter().for_each(|kind| kinds.put(kind, true));
+    }
+
+    /// An operation of a kind that is possible.
+    #[allow(clippy::too_many_lines, reason = "one arm for each kind")]
+    pub fn of_kind(&self, kind: Kind, choices: &mut impl Choices) -> Op {
+        let book = &self.book;
+        let (own, live) = (book.buffers.own, book.own_live());
+        let open = book.own_open();
+        match kind {
+            Kind::Open => self.open(choices),
+            Kind::Submesh => self.submesh(choices),
+            Kind::Close => Op::Close(mesh(open, choices)),
+            Kind::CloseAgain => Op::Close(mesh(book.meshes.own & !open, choices)),
+            Kind::DropMesh => Op::Drop(Handle::Mesh(mesh(self.droppable(), choices))),
+            Kind::Alloc => {
+                let buffer = self.new_buffer(choices);
+                let place = Place::Mesh(mesh(self.allocatable(), choices));
+                Op::Alloc { buffer, place, spec: values::spec(self.profile, choices) }
+            }
+            Kind::AllocOnDevice => {
+                let buffer = self.new_buffer(choices);
+                let place = Place::Device(device(choices));
+                Op::Alloc { buffer, place, spec: values::spec(self.profile, choices) }
+            }
+            Kind::Alias => {
+                let name = self.new_buffer(choices);
+                Op::Alias { buffer: name, of: buffer(live, choices) }
+            }
+            Kind::View => {
+                let name = self.new_buffer(choices);
+                let of = buffer(live, choices);
+                Op::View { buffer: name, of, pages: values::view(self.profile, choices) }
+            }
+            Kind::Share => {
+                let name = self.new_buffer(choices);
+                let shareable = if self.profile.is_tame() { live } else { own };
+                Op::Share { buffer: name, of: buffer(shareable, choices) }
+            }
+            Kind::Deallocate => Op::Deallocate(buffer(live & book.owners, choices)),
+            Kind::DeallocateAgain => Op::Deallocate(buffer(own & !(live & book.owners), choices)),
+            Kind::DropLive => Op::Drop(Handle::Buffer(buffer(live, choices))),
+            Kind::DropDead => Op::Drop(Handle::Buffer(buffer(own & !live, choices))),
+            Kind::Mark => Op::Mark(buffer(own, choices)),
+            Kind::Cycle => Op::Cycle(buffer(own, choices)),
+            Kind::Gc => Op::Gc,
+            Kind::ReleaseBacking => {
+                let buffer = buffer(own & book.owners, choices);
+                Op::Release { buffer, piece: Piece::Backing }
+            }
+            Kind::ReleaseLocal => {
+                let buffer = buffer(own & book.owners, choices);
+                Op::Release { buffer, piece: Piece::Local(device(choices)) }
+            }
+            Kind::Use => Op::Use(buffer(live, choices)),
+            Kind::UseDead => Op::Use(buffer(own & !live, choices)),
+            Kind::Program => {
+                let program = program(book.programs.free(self.limits.programs), choices);
+                let mesh = mesh(open, choices);
+                let circular_buffers = values::circular_buffers(self.profile, choices);
+                Op::Program { program, mesh, circular_buffers }
+            }
+            Kind::ShareProgram => {
+                let name = program(book.programs.free(self.limits.programs), choices);
+                Op::ShareProgram { program: name, of: program(book.programs.own, choices) }
+            }
+            Kind::Assign => {
+                let program = program(self.programs_to_assign(), choices);
+                Op::Assign { buffer: buffer(self.assignable(program.0), choices), program }
+            }
+            Kind::Enqueue => {
+                let program = program(self.programs_to_run(), choices);
+                let reads = self.reads(book.mesh_of(program.0), choices);
+                Op::Enqueue { program, reads }
+            }
+            Kind::DropProgram => Op::Drop(Handle::Program(program(book.programs.own, choices))),
+            Kind::Run => self.run(choices),
+            Kind::ClearCache => Op::ClearCache(mesh(book.meshes.own, choices)),
+            Kind::DisableCache => Op::DisableCache(mesh(open & !book.disabled, choices)),
+            Kind::EnableCache => Op::EnableCache(mesh(book.meshes.own & book.disabled, choices)),
+            Kind::DeallocateAll => Op::DeallocateAll(mesh(open, choices)),
+            Kind::ClearAllocator => Op::ClearAllocator(mesh(open, choices)),
+            Kind::CaptureBegin => Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
+            Kind::CaptureEnd => Op::Capture(CaptureStep::End),
+            Kind::TrackingOff | Kind::TrackingOn => Op::Tracking(kind == Kind::TrackingOn),
+            Kind::ServerRestart => Op::ServerRestart,
+            Kind::Lose => Op::Lose(1 + choices.pick(8) as u32),
+            Kind::Stall => Op::Stall,
+            Kind::Reconnect => Op::Reconnect,
+            Kind::Deliver => match choices.pick(2) {
+                0 => Op::Deliver(Stream::Old),
+                _ => Op::Deliver(Stream::New),
+            },
+            Kind::Process => Op::Process(ProcessId(choices.pick(PROCESSES.into()) as u32)),
+            Kind::Kill => Op::Kill(ProcessId(choices.pick(PROCESSES.into()) as u32)),
+            Kind::Reap => Op::Reap,
+            Kind::Checkpoint => Op::Checkpoint,
+            Kind::Exit => Op::Exit,
+        }
+    }
+
+    /// The mesh that a program opens first.
+    pub fn open(&self, choices: &mut impl Choices) -> Op {
+        let mesh = mesh(self.book.meshes.free(self.limits.meshes), choices);
+        let (shape, at) = values::rectangle(self.profile, choices);
+        Op::Open { mesh, shape, at }
+    }
+
+    fn submesh(&self, choices: &mut impl Choices) -> Op {
+        let name = mesh(self.book.meshes.free(self.limits.meshes), choices);
+        let parent = mesh(self.book.own_open(), choices);
+        let (whole, _) = self.book.rectangle[parent.0 as usize];
+        let (shape, at) = values::part(whole, choices);
+        Op::Submesh { mesh: name, parent, shape, at }
+    }
+
+    fn new_buffer(&self, choices: &mut impl Choices) -> BufferHandle {
+        buffer(self.book.buffers.free(self.limits.buffers), choices)
+    }
+
+    fn reads(&self, on: u32, choices: &mut impl Choices) -> Vec<BufferHandle> {
+        let readable = self.readable(on);
+        let mut reads = Vec::new();
+        if readable != 0 && choices.pick(3) > 0 {
+            reads.push(buffer(readable, choices));
+            if self.profile != Profile::Basic && choices.pick(3) == 2 {
+                reads.push(buffer(readable, choices));
+            }
+        }
+        reads
+    }
+
+    fn run(&self, choices: &mut impl Choices) -> Op {
+        let key = CacheKey(choices.pick(self.limits.keys.into()) as u32);
+        let on = mesh(self.book.own_open(), choices);
+        let circular_buffers = values::circular_buffers(self.profile, choices);
+        let may_allocate = self.allocatable() & one(on.0) != 0 && self.profile != Profile::Basic;
+        let kernel = if may_allocate { values::kernel(choices) } else { None };
+        let reads = self.reads(on.0, choices);
+        let room = may_allocate && self.book.buffers.free(self.limits.buffers) != 0;
+        let output = (room && choices.pick(2) == 1).then(|| {
+            let buffer = self.new_buffer(choices);
+            (buffer, values::spec(self.profile, choices))
+        });
+        let wild = !matches!(self.profile, Profile::Basic | Profile::Tame);
+        let stale = wild && choices.pick(8) == 7;
+        Op::Run(Box::new(RunSpec { key, mesh: on, circular_buffers, kernel, reads, output, stale }))
+    }
+}
+
+fn device(choices: &mut impl Choices) -> DeviceId {
+    DeviceId(choices.pick(8) as u8)
+}
