@@ -17,7 +17,7 @@ use freeorder::op::{
 };
 use freeorder::runtime::Setup;
 use freeorder::runtime::object::Object;
-use freeorder::scenario::{Report, Simulation, run};
+use freeorder::scenario::{Report, Scenario, Simulation, run};
 use freeorder::server::ServerKind::{self, K0, K1, K2, Shm};
 use freeorder::units::BufferType::{self, Dram, L1};
 use freeorder::units::{Bytes, DeviceAddr, DeviceId, Lanes, MeshShape};
@@ -261,6 +261,18 @@ fn a_view_keeps_its_root_object_but_not_its_memory() {
     assert_eq!(model.counts(), [(UseAfterFree, 1)]);
     let model = model.then(&[drop_buffer(B1)]).finish();
     assert_eq!((model.says("buffer-destroyed"), model.counts()), (2, vec![(UseAfterFree, 1)]));
+}
+
+/// A pool is a vector: a buffer that was assigned twice is in it twice, and is given back by the
+/// second place. Nobody lost it in between.
+#[test]
+fn a_buffer_that_is_in_a_pool_twice_is_not_stranded() {
+    let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\nprogram p0 on m0\n\
+                assign b0 to p0\nassign b0 to p0\ndrop b0\ndrop p0\n";
+    let scenario: Scenario = text.parse().expect("it is a scenario");
+    let fixes = "upstream-shm".parse().expect("it is a preset");
+    let report = run(&scenario, fixes, Shm, 8, &mut ());
+    assert_eq!((report.findings.violations(), report.leftover_bytes), (&[][..], 0));
 }
 
 /// The device-local buffers can die one by one under a view, and the backing buffer too.

@@ -264,15 +264,17 @@ impl Runtime {
 
     /// `ProgramImpl::release_buffers`: the pool lets go, in the order of its vector.
     fn release_buffers<S: Surroundings>(&mut self, out: &mut S, program: u32) {
-        let pool = self.programs[program].pool.clone();
-        self.programs.update(program, |program| program.pool.clear());
         // Issue 8065: capture appended a program's pool to that of the trace context, so that its
         // buffers lived as long as the trace (tt-metal.md C1).
         if self.fixes.has_defect(Defect::PoolOutlivesProgram) {
+            let pool = self.programs[program].pool.clone();
+            self.programs.update(program, |program| program.pool.clear());
             pool.iter().for_each(|&id| self.note_stranded(out, id));
             return;
         }
-        for id in pool {
+        // One by one: a buffer that is in the pool twice is held until its second place goes.
+        while let Some(&id) = self.programs[program].pool.first() {
+            self.programs.update(program, |program| _ = program.pool.remove(0));
             self.note_pool(out, &self.objects[id.0]);
             match self.objects[id.0].kind {
                 ObjectKind::MeshBuffer => self.release_backing(out, id, Role::Pool, Role::Pool),
