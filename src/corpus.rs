@@ -146,6 +146,7 @@ files! {
     "instruments",
     "l1",
     "threads",
+    "traces",
 }
 
 /// Whether a path is a scenario file, by its ending.

@@ -54,10 +54,12 @@ pub struct DefectRow {
     pub oracle: String,
     /// The profile that the bench draws from.
     pub profile: String,
-    /// Operations of the shortest reproducer.
-    pub optimum: usize,
+    /// Operations of the shortest reproducer; absent if this is no bug, and must not be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimum: Option<usize>,
     /// How many shorter sequences were tried.
-    pub sequences: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequences: Option<u64>,
     /// The issues and pull requests that tell of it.
     pub sources: Vec<String>,
 }
@@ -137,8 +139,8 @@ fn row(entry: &Entry) -> DefectRow {
         server: entry.server.to_string(),
         oracle: entry.oracle.to_string(),
         profile: entry.profile.to_owned(),
-        optimum: entry.optimum.length,
-        sequences: entry.optimum.sequences,
+        optimum: entry.optimum.map(|optimum| optimum.length),
+        sequences: entry.optimum.map(|optimum| optimum.sequences),
         sources: entry.sources.iter().map(|&source| source.to_owned()).collect(),
     }
 }
@@ -149,19 +151,15 @@ fn table(rows: &[DefectRow]) -> String {
         let numbers: Vec<String> = row.rows.iter().map(u8::to_string).collect();
         let _ = writeln!(out, "{} (row {})", row.name, numbers.join(", "));
         let _ = writeln!(out, "    {}", row.what);
-        let _ = writeln!(
-            out,
-            "    {} by {}, under {} and {}",
-            row.oracle,
-            row.switches.join(" "),
-            row.reference,
-            row.server
-        );
-        let _ = writeln!(
-            out,
-            "    corpus/defects/{}.scenario: {} operations; {} shorter sequences tried",
-            row.name, row.optimum, row.sequences
-        );
+        let not = if row.optimum.is_some() { "" } else { "not " };
+        let switches = row.switches.join(" ");
+        let under = format!("under {} and {}", row.reference, row.server);
+        let _ = writeln!(out, "    {not}seen by {} with {switches}, {under}", row.oracle);
+        let _ = write!(out, "    corpus/defects/{}.scenario", row.name);
+        if let (Some(optimum), Some(sequences)) = (row.optimum, row.sequences) {
+            let _ = write!(out, ": {optimum} operations; {sequences} shorter sequences tried");
+        }
+        out.push('\n');
         row.sources.iter().for_each(|source| _ = writeln!(out, "    {source}"));
     }
     let mut numbers: Vec<u8> = rows.iter().flat_map(|row| row.rows.iter().copied()).collect();
@@ -176,16 +174,20 @@ const STATES_MAX: u64 = 20_000_000;
 
 fn print_proofs(entries: &[Entry], args: &Args) -> Result<Outcome, Failure> {
     let limits = Limits { states_max: STATES_MAX, deadline: None };
-    let proofs: Vec<Proof> = entries.par_iter().map(|entry| prove(entry, limits)).collect();
-    let proved: Vec<(&Entry, &Proof)> = entries.iter().zip(&proofs).collect();
-    if let Some((entry, _)) = proved.iter().find(|(_, proof)| proof.limited) {
-        return Err(Failure::input(format!("{}: more than {STATES_MAX} states", entry.name)));
+    let bugs: Vec<(&Entry, Optimum)> =
+        entries.iter().filter_map(|entry| entry.optimum.map(|optimum| (entry, optimum))).collect();
+    let proofs: Vec<Proof> =
+        bugs.par_iter().map(|&(entry, optimum)| prove(entry, optimum, limits)).collect();
+    let mut rows = Vec::new();
+    for (&(entry, optimum), proof) in bugs.iter().zip(&proofs) {
+        if proof.limited {
+            return Err(Failure::input(format!("{}: more than {STATES_MAX} states", entry.name)));
+        }
+        if args.update {
+            update(entry, optimum, proof)?;
+        }
+        rows.push(proof_row(entry, optimum, proof, args.update));
     }
-    if args.update {
-        proved.iter().try_for_each(|(entry, proof)| update(entry, proof))?;
-    }
-    let rows: Vec<ProofRow> =
-        proved.iter().map(|(entry, proof)| proof_row(entry, proof, args.update)).collect();
     let failed = rows.iter().any(|row| row.shorter.is_some() || !row.stated);
     match args.format {
         Format::Json => output::print_json(&ProofTable { version: 1, rows })?,
@@ -194,15 +196,15 @@ fn print_proofs(entries: &[Entry], args: &Args) -> Result<Outcome, Failure> {
     Ok(if failed { Outcome::Found } else { Outcome::Clean })
 }
 
-fn proof_row(entry: &Entry, proof: &Proof, updated: bool) -> ProofRow {
+fn proof_row(entry: &Entry, optimum: Optimum, proof: &Proof, updated: bool) -> ProofRow {
     ProofRow {
         name: entry.name.to_owned(),
-        optimum: entry.optimum.length,
+        optimum: optimum.length,
         letters: proof.letters,
         sequences: proof.sequences,
         states: proof.states,
         shorter: proof.shorter.as_ref().map(|case| case.scenario().to_string()),
-        stated: updated || entry.optimum.sequences == proof.sequences,
+        stated: updated || optimum.sequences == proof.sequences,
     }
 }
 
@@ -224,11 +226,11 @@ fn proof_table(rows: &[ProofRow]) -> String {
 }
 
 /// Writes the number of sequences into the entry's file.
-fn update(entry: &Entry, proof: &Proof) -> Result<(), Failure> {
+fn update(entry: &Entry, optimum: Optimum, proof: &Proof) -> Result<(), Failure> {
     let path = Path::new("corpus/defects").join(format!("{}.scenario", entry.name));
     let failure = |error| Failure::input(format!("{}: {error}", path.display()));
     let text = std::fs::read_to_string(&path).map_err(failure)?;
-    let stated = Optimum { sequences: proof.sequences, ..entry.optimum };
-    let text = text.replace(&entry.optimum.line(), &stated.line());
+    let stated = Optimum { sequences: proof.sequences, ..optimum };
+    let text = text.replace(&optimum.line(), &stated.line());
     std::fs::write(&path, text).map_err(failure)
 }

@@ -14,7 +14,7 @@ use crate::violation::OracleName;
 /// let entries = entries()?;
 /// let entry = entries.iter().find(|entry| entry.name == "extra-owner").expect("it is there");
 /// assert_eq!(entry.rows, [41]);
-/// assert_eq!(entry.optimum.length, entry.case.ops.len());
+/// assert_eq!(entry.optimum.expect("it is a bug").length, entry.case.ops.len());
 /// # Ok::<(), freeorder::search::catalogue::CatalogueError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub struct Entry {
     pub oracle: OracleName,
     /// The reproducer.
     pub case: Case,
-    /// How short a reproducer can be.
-    pub optimum: Optimum,
+    /// How short a reproducer can be; none if this is no bug, and must not be seen by anybody.
+    pub optimum: Option<Optimum>,
 }
 
 /// How short a reproducer can be, and how that is known.
@@ -82,27 +82,27 @@ impl Entry {
             .map_err(|error| CatalogueError { name: file.name, what: error.to_string() })?;
         let fact = |word| comments(file).find_map(|line| line.strip_prefix(word));
         let rows = fact("tt-metal.md ").ok_or_else(|| lacks("a line `# tt-metal.md F, row 1.`"))?;
-        let optimum = fact("optimum ").and_then(Optimum::read);
-        let (with, without) = difference(&scenario).ok_or_else(|| {
-            lacks("one expectation with the bug, and one with the same oracle at 0 without it")
+        let pair = pair(&scenario).ok_or_else(|| {
+            lacks(
+                "two expectations for one server and oracle, the second one without the bug and 0",
+            )
         })?;
+        let optimum = fact("optimum ").and_then(Optimum::read);
+        if optimum.is_some() != (pair.count > 0) {
+            return Err(lacks(OPTIMUM));
+        }
         Ok(Self {
             name: file.name,
             what: sentence(file),
             rows: numbers_after(rows, "F, row"),
             sources: comments(file).filter(|line| line.starts_with("https://")).collect(),
-            profile: fact("profile ").ok_or_else(|| lacks("a line `# profile lifecycle`"))?,
-            fixes: with.0.fixes,
-            reference: without.fixes,
-            server: with.0.server,
-            oracle: with.1,
+            profile: fact("profile ").unwrap_or("lifecycle"),
+            fixes: pair.with.fixes,
+            reference: pair.without.fixes,
+            server: pair.with.server,
+            oracle: pair.oracle,
             case: Case::of(&scenario),
-            optimum: optimum.ok_or_else(|| {
-                lacks(
-                    "a line `# optimum 3: no shorter sequence over `core` and these operations \
-                       fails (100 sequences tried)`",
-                )
-            })?,
+            optimum,
         })
     }
 
@@ -165,15 +165,27 @@ fn sentence(file: &'static File) -> String {
     lines.collect::<Vec<_>>().join(" ")
 }
 
-/// The expectation with the bug and its oracle, and the one without the bug.
-fn difference(scenario: &Scenario) -> Option<((&Expectation, OracleName), &Expectation)> {
-    let count = |expectation: &Expectation| match expectation.measures[..] {
+/// What a file says of a bug, and does not say of what is none.
+const OPTIMUM: &str = "a line `# optimum 3: no shorter sequence over `core` and these operations \
+                       fails (100 sequences tried)` if the first expectation is not 0, and none \
+                       if it is";
+
+/// The two expectations of a file.
+struct Pair<'a> {
+    with: &'a Expectation,
+    without: &'a Expectation,
+    oracle: OracleName,
+    count: u64,
+}
+
+fn pair(scenario: &Scenario) -> Option<Pair<'_>> {
+    let first = |expectation: &Expectation| match expectation.measures[..] {
         [(Measure::Oracle(oracle), count), ..] => Some((oracle, count)),
         _ => None,
     };
     let mut expectations = scenario.expectations().map(|(_, expectation)| expectation);
     let (with, without) = (expectations.next()?, expectations.next()?);
-    let ((oracle, seen), (other, unseen)) = (count(with)?, count(without)?);
-    let differs = oracle == other && with.server == without.server && seen > 0 && unseen == 0;
-    (differs && expectations.next().is_none()).then_some(((with, oracle), without))
+    let (oracle, count) = first(with)?;
+    let is_pair = first(without)? == (oracle, 0) && with.server == without.server;
+    (is_pair && expectations.next().is_none()).then_some(Pair { with, without, oracle, count })
 }

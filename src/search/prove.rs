@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::aim::{Aim, Model, Subject};
-use super::catalogue::Entry;
+use super::catalogue::{Entry, Optimum};
 use super::enumerate::{Limits, enumerate};
 use crate::choice::{Choices, Exhaustive};
 use crate::corpus;
@@ -27,11 +27,11 @@ pub struct Proof {
     pub limited: bool,
 }
 
-/// Tries every sequence over the entry's alphabet that is shorter than its optimum.
+/// Tries every sequence over the alphabet that is shorter than the optimum.
 #[must_use]
-pub fn prove(entry: &Entry, limits: Limits) -> Proof {
-    let letters = letters(entry);
-    let length_max = entry.optimum.length - 1;
+pub fn prove(entry: &Entry, optimum: Optimum, limits: Limits) -> Proof {
+    let letters = letters(entry, optimum);
+    let length_max = optimum.length - 1;
     if entry.case.is_stepped() {
         return with_threads(&letters, entry.aim(), length_max);
     }
@@ -46,9 +46,9 @@ pub fn prove(entry: &Entry, limits: Limits) -> Proof {
     }
 }
 
-/// The operations of the entry's alphabet and its own.
-fn letters(entry: &Entry) -> Vec<Op> {
-    let stated = corpus::ALPHABETS.iter().find(|file| file.name == entry.optimum.alphabet);
+/// The operations of the alphabet and of the reproducer.
+fn letters(entry: &Entry, optimum: Optimum) -> Vec<Op> {
+    let stated = corpus::ALPHABETS.iter().find(|file| file.name == optimum.alphabet);
     let stated = stated.and_then(|file| file.scenario().ok());
     let stated: Vec<Op> =
         stated.iter().flat_map(|scenario| scenario.ops().map(|(_, op)| op.clone())).collect();
