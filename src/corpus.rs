@@ -1,9 +1,11 @@
-//! The corpus that ships with the crate: scenarios whose expectations come from the documents, and
-//! the shortest reproducers of real bugs of the past.
+//! The corpus that ships with the crate: scenarios with the numbers that are expected of them.
 
 use std::path::Path;
 
+use crate::fix::FixSet;
 use crate::scenario::{Scenario, ScenarioError};
+use crate::server::ServerKind;
+use crate::violation::OracleName;
 
 /// A scenario file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +151,82 @@ files! {
     "traces",
 }
 
+files! {
+    /// `corpus/regressions`: what this model, or its search, once got wrong.
+    REGRESSIONS in "regressions":
+    "checkpoint-inside-an-allocation",
+    "close-leaves-the-lowest-address-exact",
+    "failed-call-before-a-bulk-release",
+    "free-when-expired-where-mark-is-silent",
+    "handle-kept-over-a-released-backing",
+    "killing-another-process",
+    "mesh-buffer-that-outlives-its-mesh",
+    "name-of-another-process",
+    "program-without-circular-buffers",
+    "programs-of-one-id-in-two-processes",
+    "shared-memory-counts-by-type",
+    "submesh-in-the-state-of-its-parent",
+    "t3k-opened-as-1x8",
+    "view-of-a-released-local",
+}
+
+files! {
+    /// `corpus/canaries`: failures that every search must find, or the search is broken.
+    CANARIES in "canaries":
+    "before-frees-the-backing-buffer-last",
+    "before-registers-the-backing-buffer-twice",
+    "final-mesh-gone-first",
+    "final-view",
+    "fork-head-late-drop",
+    "original-keeps-the-device-locals",
+    "three-fixes-leak",
+}
+
+/// What a search must find: the first comment of a canary.
+///
+/// ```
+/// use freeorder::corpus::{CANARIES, Canary};
+/// let canaries: Vec<Canary> = CANARIES.iter().filter_map(Canary::of).collect();
+/// assert_eq!(canaries.len(), CANARIES.len());
+/// assert!(canaries.iter().any(|canary| canary.file.name == "three-fixes-leak"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// Its file: the smallest scenario that fails like this.
+    pub file: File,
+    /// Under which fixes it is found.
+    pub fixes: FixSet,
+    /// Under which server.
+    pub server: ServerKind,
+    /// By which profile of the generator.
+    pub profile: &'static str,
+    /// The oracle that sees it.
+    pub oracle: OracleName,
+    /// The most operations that it may have once it is minimised.
+    pub operations_max: usize,
+}
+
+impl Canary {
+    /// Reads `# canary FIXES SERVER PROFILE: ORACLE in N operations`; none if the file's first
+    /// comment is another one.
+    #[must_use]
+    pub fn of(file: &File) -> Option<Self> {
+        let words: Vec<&'static str> = file.source().split(' ').collect();
+        let ["canary", fixes, server, profile, oracle, "in", count, "operations"] = words[..]
+        else {
+            return None;
+        };
+        Some(Self {
+            file: *file,
+            fixes: fixes.parse().ok()?,
+            server: server.parse().ok()?,
+            profile: profile.strip_suffix(':')?,
+            oracle: OracleName::from_name(oracle)?,
+            operations_max: count.parse().ok()?,
+        })
+    }
+}
+
 /// Whether a path is a scenario file, by its ending.
 #[must_use]
 pub fn is_scenario(path: &Path) -> bool {
@@ -159,16 +237,8 @@ pub fn is_scenario(path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    /// A file that is not in the list would be tested by nobody.
-    #[test]
-    fn every_file_of_the_folders_is_in_its_list_and_parses() {
-        let lists = [("claims", CLAIMS), ("defects", DEFECTS), ("alphabets", ALPHABETS)];
-        for (folder, list) in lists {
-            is_what_is_in(list, &Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(folder));
-        }
-    }
-
-    fn is_what_is_in(list: &[File], folder: &Path) {
+    fn of_folder(name: &str) -> Vec<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
         let files = std::fs::read_dir(folder).expect("the corpus is part of the project");
         let paths = files.map(|file| file.expect("a readable folder").path());
         let mut names: Vec<String> = paths
@@ -176,11 +246,39 @@ mod tests {
             .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
             .collect();
         names.sort();
-        let listed: Vec<&str> = list.iter().map(|file| file.name).collect();
-        assert_eq!(listed, names);
-        for file in list {
-            let scenario = file.scenario().unwrap_or_else(|error| panic!("{}: {error}", file.name));
-            assert_eq!(scenario.to_string(), file.text, "{} prints back", file.name);
+        names
+    }
+
+    /// A file that is not in the list would be tested by nobody.
+    #[test]
+    fn every_file_of_the_folder_is_in_the_list_and_parses() {
+        let lists = [
+            ("claims", CLAIMS),
+            ("defects", DEFECTS),
+            ("alphabets", ALPHABETS),
+            ("regressions", REGRESSIONS),
+            ("canaries", CANARIES),
+        ];
+        for (folder, list) in lists {
+            let listed: Vec<&str> = list.iter().map(|file| file.name).collect();
+            assert_eq!(listed, of_folder(folder));
+            for file in list {
+                let scenario =
+                    file.scenario().unwrap_or_else(|error| panic!("{}: {error}", file.name));
+                assert_eq!(scenario.to_string(), file.text, "{} prints back", file.name);
+            }
+        }
+    }
+
+    /// A canary that does not fail, or is longer than it says, is a canary of nothing.
+    #[test]
+    fn every_canary_fails_as_it_says_in_as_many_operations() {
+        for file in CANARIES {
+            let canary = Canary::of(file).unwrap_or_else(|| panic!("{}: no canary", file.name));
+            let scenario = file.scenario().expect("the corpus parses");
+            assert_eq!(scenario.ops().count(), canary.operations_max, "{}", file.name);
+            let report = crate::scenario::run(&scenario, canary.fixes, canary.server, 0, &mut ());
+            assert!(report.findings.count(canary.oracle) > 0, "{}", file.name);
         }
     }
 }

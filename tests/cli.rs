@@ -168,7 +168,9 @@ fn a_printed_seed_replays_without_its_seed() {
 /// Help is documentation: a change to it is to be seen.
 #[test]
 fn help_is_as_it_was_read_last() {
-    for verb in ["", "matrix", "run", "fuzz", "conform", "defects", "bench", "list", "schema"] {
+    for verb in
+        ["", "matrix", "run", "fuzz", "conform", "regress", "defects", "bench", "list", "schema"]
+    {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&freeorder(&arguments)));
     }
@@ -191,7 +193,8 @@ fn json_has_a_version_and_rows_and_a_schema() {
         assert_eq!(value["version"], 1);
         assert!(!value["rows"].as_array().unwrap().is_empty());
     }
-    for verb in ["matrix", "run", "fuzz", "conform", "bench", "defects", "defects-prove"] {
+    for verb in ["matrix", "run", "fuzz", "conform", "regress", "bench", "defects", "defects-prove"]
+    {
         let schema = stdout(&freeorder(&["schema", verb]));
         insta::assert_snapshot!(format!("schema_{verb}"), schema);
     }

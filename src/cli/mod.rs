@@ -10,6 +10,7 @@ mod list;
 mod matrix;
 mod minimize;
 mod output;
+mod regress;
 mod run;
 mod schema;
 
@@ -49,6 +50,8 @@ enum Verb {
     Conform(conform::Args),
     /// Shows real bugs of the past that switches bring back, and how soon a search finds them.
     Defects(defects::Args),
+    /// Runs every scenario of a folder and compares the numbers with those recorded in it.
+    Regress(regress::Args),
     /// Measures the allocator or the whole model.
     Bench(bench::Args),
     /// Lists what there is: fixes, presets, servers, oracles, scenarios, assumptions.
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Verb::Fuzz(args) => fuzz::main(&args),
         Verb::Conform(args) => conform::main(&args),
         Verb::Defects(args) => defects::main(&args),
+        Verb::Regress(args) => regress::main(&args),
         Verb::Bench(args) => bench::main(&args),
         Verb::List(args) => list::main(&args),
         Verb::Schema(args) => schema::main(&args),

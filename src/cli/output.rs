@@ -105,10 +105,19 @@ pub fn running() -> String {
 
 /// Reads and parses a scenario file.
 pub fn read_scenario(path: &Path) -> Result<Scenario, Failure> {
+    read_scenario_text(path).map(|(_, scenario)| scenario)
+}
+
+/// Reads and parses a scenario file, and keeps its text.
+pub fn read_scenario_text(path: &Path) -> Result<(String, Scenario), Failure> {
     let name = path.display().to_string();
     let bytes = read(path).map_err(|error| Failure::input(format!("{name}: {error}")))?;
-    let lossy = String::from_utf8_lossy(&bytes);
-    Scenario::parse_bytes(&bytes).map_err(|error| Failure::scenario(&name, &lossy, &error))
+    let parsed = Scenario::parse_bytes(&bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    match parsed {
+        Ok(scenario) => Ok((text, scenario)),
+        Err(error) => Err(Failure::scenario(&name, &text, &error)),
+    }
 }
 
 /// The largest scenario file: the largest legal scenario is far smaller.

@@ -9,6 +9,7 @@ use super::defects::{DefectTable, ProofTable};
 use super::fuzz::FuzzReport;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
+use super::regress::RegressTable;
 use super::run::RunTable;
 use crate::search::matrix::Matrix;
 
@@ -25,6 +26,8 @@ enum What {
     Fuzz,
     /// `freeorder conform --format json`
     Conform,
+    /// `freeorder regress --format json`
+    Regress,
     /// `freeorder bench --format json`
     Bench,
     /// `freeorder defects --format json`
@@ -47,6 +50,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Minimize => schema_for!(MinimizeReport),
         What::Fuzz => schema_for!(FuzzReport),
         What::Conform => schema_for!(ConformTable),
+        What::Regress => schema_for!(RegressTable),
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),
         What::DefectsProve => schema_for!(ProofTable),

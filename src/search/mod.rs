@@ -8,4 +8,5 @@ pub mod matrix;
 pub mod metamorphic;
 pub mod minimize;
 pub mod prove;
+pub mod regress;
 pub mod replay;
