@@ -136,7 +136,8 @@ impl FuzzReport {
         let Self { fixes, server, profile, order, seeds, .. } = self;
         let _ = writeln!(
             out,
-            "  --fixes {fixes} --server {server} --profile {profile} --order {order} --seeds {seeds}"
+            "  --fixes {fixes} --server {server} --profile {profile} --order {order} \
+             --seeds {seeds}"
         );
         let rate = self.operations as f64 / self.seconds.max(1e-9) / 1e6;
         let _ = writeln!(
