@@ -135,10 +135,8 @@ impl FuzzReport {
             counted(states, "distinct states")
         );
         let Self { fixes, server, profile, order, seeds, .. } = self;
-        let _ = writeln!(
-            out,
-            "  --fixes {fixes} --server {server} --profile {profile} --order {order} --seeds {seeds}"
-        );
+        let drawn = format!("--profile {profile} --order {order} --seeds {seeds}");
+        let _ = writeln!(out, "  --fixes {fixes} --server {server} {drawn}");
         let rate = self.operations as f64 / self.seconds.max(1e-9) / 1e6;
         let _ = writeln!(
             out,
