@@ -173,6 +173,7 @@ impl World {
     #[inline]
     pub fn apply<O: Observer>(&mut self, op: &Op, observer: &mut O) -> Outcome {
         self.begin_step();
+        self.note_in_flight();
         let outcome = match self.execute(op, observer) {
             Ok(outcome) => outcome,
             Err(refusal) => self.refuse(refusal, observer),

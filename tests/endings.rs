@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario that does not parse has failed")]
 
-use freeorder::scenario::{Report, Scenario, run};
+use std::sync::Arc;
+
+use freeorder::fix::FixSet;
+use freeorder::journal::Tracking;
+use freeorder::op::{MeshHandle, Op, ThreadId};
+use freeorder::scenario::{Case, Report, Scenario, Simulation, run};
+use freeorder::server::ServerKind;
 use freeorder::violation::OracleName;
 
 fn report(lines: &str, fixes: &str, server: &str) -> Report {
@@ -83,4 +89,25 @@ fn impossible_setups_are_refused() {
         let error = text.parse::<Scenario>().unwrap_err().to_string();
         assert!(error.starts_with("line 2, column "), "{error}");
     }
+}
+
+/// A search stops a run wherever it has seen enough, also in the middle of an operation; the next
+/// run must not see that operation.
+#[test]
+fn a_reset_forgets_operations_that_threads_were_in() {
+    let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\n";
+    let case = Case::of(&text.parse().unwrap());
+    let (fixes, server) = (FixSet::default(), ServerKind::K2);
+    let start = Arc::new(case.start());
+    let mut simulation = Simulation::new(start, fixes, server, Tracking::NONE, 0);
+    simulation.load(case.threads());
+    simulation.step(0, &mut ());
+    simulation.step(0, &mut ());
+    assert_eq!(simulation.world().current_op(ThreadId(0)), Some(1), "in the middle of alloc");
+    simulation.load(Vec::new());
+    simulation.reset();
+    simulation.apply(&case.ops[0].1, &mut ());
+    simulation.apply(&Op::Close(MeshHandle(0)), &mut ());
+    simulation.finish(&mut ());
+    assert!(!simulation.oracles().findings().failed());
 }

@@ -84,8 +84,7 @@ impl World {
         if self.threads.0.iter().any(|thread| thread.rest.is_some()) {
             observer.observe(self.tick, &Event::Reached(Mark::ThreadsInterleaved));
         }
-        let rests = self.threads.0.iter().filter_map(|thread| thread.rest);
-        self.runtime.set_in_flight(rests.map(Rest::object));
+        self.note_in_flight();
         let programs = Arc::clone(&self.programs);
         let op = &programs[index][next_op];
         if called_on(op).is_some_and(|buffer| self.runtime.is_in_flight(buffer)) {
@@ -98,6 +97,14 @@ impl World {
             }
             Err(refusal) => self.refuse(refusal, observer),
         }
+    }
+
+    /// Tells the runtime which buffers threads are in the middle of, as it is now: after a reset or
+    /// an undo they are others.
+    #[inline]
+    pub(super) fn note_in_flight(&mut self) {
+        let rests = self.threads.0.iter().filter_map(|thread| thread.rest);
+        self.runtime.set_in_flight(rests.map(Rest::object));
     }
 
     /// The first part of an operation. Allocation and deallocation of a MeshBuffer have parts

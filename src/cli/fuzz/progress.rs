@@ -50,8 +50,8 @@ impl Progress {
 
     /// Says that something was found.
     pub fn found(&self, finding: &Finding) {
-        let seed = finding.seed;
-        let line = format!("found at seed {seed}: {}", finding.class);
+        let seed = finding.found.seed;
+        let line = format!("found at seed {seed}: {}", finding.found.class);
         match &self.shown {
             Shown::Bar(bar) => bar.println(line),
             Shown::Lines { .. } => output::say(&line),

@@ -27,7 +27,7 @@ pub struct FuzzReport {
     pub seeds: String,
     /// Whether Ctrl-C ended it.
     pub interrupted: bool,
-    /// What failed: one for each kind and role, the one with the lowest seed.
+    /// What failed: one for each kind and role.
     pub findings: Vec<FuzzFinding>,
     /// Different orders of operations and steps that were executed.
     pub orderings: u64,
@@ -62,7 +62,8 @@ pub struct FuzzFinding {
     pub minimized: bool,
     /// The file of the scenario; null without `--out`.
     pub file: Option<String>,
-    /// The lowest seed that shows it.
+    /// The lowest seed that shows it; a seed that shows it in the late drop of a dead handle, or
+    /// with a second buffer, comes before others.
     pub seed: u64,
     /// The scenario.
     pub scenario: String,
@@ -134,11 +135,8 @@ impl FuzzReport {
             counted(states, "distinct states")
         );
         let Self { fixes, server, profile, order, seeds, .. } = self;
-        let _ = writeln!(
-            out,
-            "  --fixes {fixes} --server {server} --profile {profile} --order {order} \
-             --seeds {seeds}"
-        );
+        let drawn = format!("--profile {profile} --order {order} --seeds {seeds}");
+        let _ = writeln!(out, "  --fixes {fixes} --server {server} {drawn}");
         let rate = self.operations as f64 / self.seconds.max(1e-9) / 1e6;
         let _ = writeln!(
             out,
@@ -167,7 +165,7 @@ impl FuzzReport {
 
 impl FuzzFinding {
     pub fn new(plan: &Plan, finding: &Finding, file: Option<String>, scenario: String) -> Self {
-        let class = finding.class;
+        let class = finding.found.class;
         Self {
             kind: class.oracle.to_string(),
             role: class.role.map(|role| role.to_string()),
@@ -176,7 +174,7 @@ impl FuzzFinding {
             minimized: finding.minimized,
             replay: replay(plan, file.as_deref().unwrap_or("/dev/stdin")),
             file,
-            seed: finding.seed,
+            seed: finding.found.seed,
             scenario,
         }
     }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
+use super::late_drop::LateDrop;
 use super::plan::Plan;
 use crate::message::Role;
 use crate::scenario::Case;
 use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
-use crate::search::aim::{Aim, Failure, Model};
-use crate::search::minimize::{Options, minimize};
-use crate::search::replay::Replayer;
-use crate::violation::{OracleName, ViolationClass};
+use crate::search::aim::{Aim, Failure, Model, Subject};
+use crate::search::minimize::{Minimized, Options, minimize};
+use crate::violation::{OracleName, Relation, ViolationClass};
 
 /// What makes two findings of a campaign the same: the kind of the violation and who let go.
 ///
@@ -44,13 +44,31 @@ impl fmt::Display for Key {
     }
 }
 
-/// A failure, with the lowest seed that shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+/// A failure that a seed shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Found {
     /// The seed.
     pub seed: u64,
     /// What fails.
     pub class: ViolationClass,
+    /// Whether it fails when a handle is dropped whose buffer was deallocated before.
+    pub late_drop: bool,
+}
+
+impl Found {
+    /// Which failure stands for those with the same key: the lowest. A late drop hides best, and
+    /// one that names a second buffer says more than one that does not.
+    #[must_use]
+    pub fn rank(self) -> impl Ord {
+        (!self.late_drop, self.class.relation == Relation::None, self.seed)
+    }
+}
+
+/// A failure, with the case that shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What failed at which seed.
+    pub found: Found,
     /// The case, as drawn or minimised.
     pub case: Case,
     /// Whether the reducer made the case as small as it could in its time.
@@ -59,41 +77,54 @@ pub struct Finding {
     pub necessary_order: Vec<String>,
 }
 
+/// What is said of a late drop.
+const LATE_DROP: &str = "It fails in the drop of a handle whose buffer was deallocated before.";
+
 /// What stands before a pair of operations whose order matters.
 const NECESSARY_ORDER: &str = "Necessary order: ";
 
 impl Finding {
     /// The finding as its seed draws it.
-    pub(super) fn drawn(plan: &Plan, seed: u64, class: ViolationClass) -> Self {
-        let case = plan.case(seed);
-        Self { seed, class, case, minimized: false, necessary_order: Vec::new() }
+    pub(super) fn drawn(plan: &Plan, found: Found) -> Self {
+        let case = plan.case(found.seed);
+        Self { found, case, minimized: false, necessary_order: Vec::new() }
     }
 
     /// The finding as the reducer makes it; none if the case does not fail by itself.
     pub(super) fn reduced(&self, plan: &Plan, mut limits: Options<'_>) -> Option<Self> {
-        let failure = Failure::Class(self.class);
-        let mut model = Model::new(Aim { fixes: plan.fixes, server: plan.server, failure });
-        let reduced = minimize(&self.case, &mut model, &mut limits).ok()?;
-        let necessary_order = reduced.inversions.iter().map(ToString::to_string).collect();
-        Some(Self { case: reduced.case, minimized: true, necessary_order, ..*self })
+        let mut model = self.model(plan);
+        let reduced = match self.found.late_drop {
+            true => minimize(&self.case, &mut LateDrop(model), &mut limits),
+            false => minimize(&self.case, &mut model, &mut limits),
+        };
+        let Minimized { case, inversions, .. } = reduced.ok()?;
+        let necessary_order = inversions.iter().map(ToString::to_string).collect();
+        Some(Self { case, minimized: true, necessary_order, ..*self })
     }
 
     /// The finding as a file that [`Finding::scenario`] wrote shows it; none if it does not fail.
     pub(super) fn read(&self, plan: &Plan, scenario: &Scenario) -> Option<Self> {
         let case = Case::of(scenario);
-        let mut replayer = Replayer::new(plan.fixes, plan.server);
-        let fails = replayer.classes(&case).contains(&self.class);
+        let mut model = self.model(plan);
+        match self.found.late_drop {
+            true => LateDrop(model).fails(&case)?,
+            false => model.fails(&case)?,
+        };
         let comments = scenario.lines.iter().filter_map(|line| line.comment.as_deref());
-        let orders =
-            comments.filter_map(|comment| comment.trim_start().strip_prefix(NECESSARY_ORDER));
+        let orders = comments.filter_map(|text| text.trim_start().strip_prefix(NECESSARY_ORDER));
         let necessary_order = orders.map(str::to_owned).collect();
-        fails.then_some(Self { case, minimized: true, necessary_order, ..*self })
+        Some(Self { case, minimized: true, necessary_order, ..*self })
+    }
+
+    fn model(&self, plan: &Plan) -> Model {
+        let failure = Failure::Class(self.found.class);
+        Model::new(Aim { fixes: plan.fixes, server: plan.server, failure })
     }
 
     /// What it has in common with the failures that it stands for.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key::of(self.class)
+        Key::of(self.found.class)
     }
 
     /// The scenario: what fails, where it comes from, how to replay the file that it will be in, if
@@ -101,16 +132,18 @@ impl Finding {
     #[must_use]
     pub fn scenario(&self, plan: &Plan, file: Option<&str>) -> Scenario {
         let Plan { fixes, server, profile, order } = plan;
+        let Found { seed, class, late_drop } = self.found;
         let size = if self.minimized { "Minimised" } else { "Not minimised" };
         let comments = [
-            format!("{}: {}?", self.class, self.class.oracle.asks()),
-            format!("{size} from seed {} of profile {profile}, order {order}.", self.seed),
+            format!("{class}: {}?", class.oracle.asks()),
+            format!("{size} from seed {seed} of profile {profile}, order {order}."),
             format!("Found by freeorder {} under {fixes} and {server}.", env!("CARGO_PKG_VERSION")),
         ];
+        let late = late_drop.then(|| LATE_DROP.to_owned());
         let replay = file.map(|file| format!("Replay: {}", replay(plan, file)));
         let mut scenario = self.case.scenario();
         let count = run(&scenario, plan.fixes, plan.server, 0, &mut ());
-        let measure = Measure::Oracle(self.class.oracle);
+        let measure = Measure::Oracle(class.oracle);
         let expectation = Expectation {
             fixes: plan.fixes,
             fixes_text: plan.fixes.to_string(),
@@ -118,7 +151,7 @@ impl Finding {
             measures: vec![(measure, count.measure(measure).unwrap_or_default())],
         };
         let orders = self.necessary_order.iter().map(|order| format!("{NECESSARY_ORDER}{order}"));
-        let comments = comments.into_iter().chain(orders).chain(replay).map(|text| {
+        let comments = comments.into_iter().chain(late).chain(orders).chain(replay).map(|text| {
             let comment = Some(format!(" {text}"));
             Line { comment, ..Line::new(Item::Blank) }
         });

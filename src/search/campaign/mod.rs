@@ -6,13 +6,14 @@
 mod distinct;
 mod finding;
 mod hyperloglog;
+mod late_drop;
 mod plan;
 mod state;
 mod store;
 mod worker;
 
 pub use distinct::{Count, Distinct};
-pub use finding::{Finding, Key, replay};
+pub use finding::{Finding, Found, Key, replay};
 pub use hyperloglog::HyperLogLog;
 pub use plan::Plan;
 pub use store::{Store, StoreError};
@@ -26,7 +27,7 @@ use rayon::prelude::*;
 
 use crate::mark::Mark;
 use crate::search::minimize::Options;
-use crate::violation::{OracleName, ViolationClass};
+use crate::violation::OracleName;
 use worker::{Block, Marks, Worker};
 
 /// How many seeds a thread runs at a time.
@@ -135,7 +136,7 @@ impl Campaign {
         self.states.count()
     }
 
-    /// What failed: for each kind and role, the finding with the lowest seed.
+    /// What failed: for each kind and role the finding with the lowest [`Found::rank`].
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.values()
     }
@@ -197,11 +198,7 @@ impl Campaign {
     /// What fails at a seed.
     fn found_at(&self, seed: u64) -> Vec<Finding> {
         let block = Worker::new(self.plan).block(seed..seed.saturating_add(1), |_| {});
-        block.found.into_iter().map(|(seed, class)| self.drawn(seed, class)).collect()
-    }
-
-    fn drawn(&self, seed: u64, class: ViolationClass) -> Finding {
-        Finding::drawn(&self.plan, seed, class)
+        block.found.into_iter().map(|found| Finding::drawn(&self.plan, found)).collect()
     }
 
     /// Runs the seeds with a worker that is free.
@@ -226,11 +223,14 @@ impl Campaign {
         };
         self.orderings.extend(&block.orderings, orderings);
         self.states.extend(&block.states, states);
-        for &(seed, class) in &block.found {
-            let key = Key::of(class);
-            if !self.findings.contains_key(&key) {
-                new.push(key);
-                self.findings.insert(key, self.drawn(seed, class));
+        for &found in &block.found {
+            let key = Key::of(found.class);
+            let known = self.findings.get(&key);
+            if known.is_none_or(|known| found.rank() < known.found.rank()) {
+                if !new.contains(&key) {
+                    new.push(key);
+                }
+                self.findings.insert(key, Finding::drawn(&self.plan, found));
             }
         }
     }

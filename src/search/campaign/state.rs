@@ -63,7 +63,7 @@ impl State {
         let reached = campaign.marks().filter(|&(_, count)| count > 0);
         let found = campaign.findings().map(|finding| Found {
             name: finding.key().to_string(),
-            seed: finding.seed,
+            seed: finding.found.seed,
             minimized: finding.minimized,
         });
         Self {

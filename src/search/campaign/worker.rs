@@ -4,13 +4,15 @@ use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::finding::{Found, Key};
+use super::late_drop::is_late_drop;
 use super::plan::Plan;
 use crate::event::{Event, Observer, Tick};
 use crate::journal::{Mixer, Tracking, mix};
 use crate::mark::Mark;
 use crate::scenario::Case;
 use crate::scenario::{SetupLine, Simulation};
-use crate::violation::{OracleName, ViolationClass};
+use crate::violation::OracleName;
 use crate::world::{Action, Outcome};
 
 /// Hashes without a journal: a campaign only runs forwards, and asks where it is.
@@ -29,8 +31,8 @@ pub struct Block {
     pub orderings: Vec<u64>,
     /// A hash for each state after a step.
     pub states: Vec<u64>,
-    /// What failed first at which seed, one for each oracle and role.
-    pub found: Vec<(u64, ViolationClass)>,
+    /// What failed, one for each oracle and role.
+    pub found: Vec<Found>,
 }
 
 /// How often each rare situation was reached.
@@ -67,7 +69,7 @@ impl Worker {
             running(seed);
             let case = self.plan.case(seed);
             self.run(&case, &mut block);
-            block.take(seed, &self.simulation);
+            block.take(seed, &case, &self.simulation);
         }
         block.states.sort_unstable();
         block.states.dedup();
@@ -159,17 +161,23 @@ impl Path {
 
 impl Block {
     /// Takes down what the oracles said of a finished run.
-    fn take(&mut self, seed: u64, simulation: &Simulation) {
+    fn take(&mut self, seed: u64, case: &Case, simulation: &Simulation) {
         let findings = simulation.oracles().findings();
         for (oracle, count) in findings.counts().filter(|(oracle, _)| oracle.is_note()) {
             self.notes[oracle as usize] += count;
         }
-        for &class in findings.classes().iter().filter(|class| !class.oracle.is_note()) {
-            let same = |(_, known): &(u64, ViolationClass)| {
-                (known.oracle, known.role) == (class.oracle, class.role)
-            };
-            if !self.found.iter().any(same) {
-                self.found.push((seed, class));
+        for first in findings.firsts().iter().filter(|first| !first.oracle.is_note()) {
+            let found = Found { seed, class: first.class(), late_drop: false };
+            let known =
+                self.found.iter().position(|one| Key::of(one.class) == Key::of(found.class));
+            if known.is_some_and(|known| self.found[known].late_drop) {
+                continue;
+            }
+            let found = Found { late_drop: is_late_drop(case, first.tick.0 as usize), ..found };
+            match known {
+                None => self.found.push(found),
+                Some(known) if found.rank() < self.found[known].rank() => self.found[known] = found,
+                Some(_) => {}
             }
         }
     }
