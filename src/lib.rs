@@ -10,6 +10,8 @@ pub mod cli;
 pub mod corpus;
 pub mod event;
 pub mod fix;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod generate;
 pub mod interop;
 pub mod journal;

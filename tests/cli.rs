@@ -168,9 +168,10 @@ fn a_printed_seed_replays_without_its_seed() {
 /// Help is documentation: a change to it is to be seen.
 #[test]
 fn help_is_as_it_was_read_last() {
-    for verb in
-        ["", "matrix", "run", "fuzz", "conform", "regress", "defects", "bench", "list", "schema"]
-    {
+    for verb in [
+        "", "matrix", "run", "fuzz", "conform", "regress", "encode", "defects", "bench", "list",
+        "schema",
+    ] {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&freeorder(&arguments)));
     }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules, lowest first: each may use only those before it (ARCHITECTURE.md).
-const LAYERS: [&str; 22] = [
+const LAYERS: [&str; 23] = [
     "units",
     "suggest",
     "mark",
@@ -27,6 +27,7 @@ const LAYERS: [&str; 22] = [
     "search",
     "measure",
     "interop",
+    "fuzzing",
     "cli",
 ];
 

@@ -2,8 +2,12 @@
 
 mod bench;
 mod conform;
+#[cfg(feature = "fuzzing")]
+mod crash;
 mod defects;
 mod duration;
+#[cfg(feature = "fuzzing")]
+mod encode;
 mod fuzz;
 mod interrupt;
 mod list;
@@ -52,6 +56,9 @@ enum Verb {
     Defects(defects::Args),
     /// Runs every scenario of a folder and compares the numbers with those recorded in it.
     Regress(regress::Args),
+    /// Writes a scenario as the bytes that a fuzz target reads, and reads such bytes.
+    #[cfg(feature = "fuzzing")]
+    Encode(encode::Args),
     /// Measures the allocator or the whole model.
     Bench(bench::Args),
     /// Lists what there is: fixes, presets, servers, oracles, scenarios, assumptions.
@@ -99,6 +106,8 @@ pub fn main() -> ExitCode {
         Verb::Conform(args) => conform::main(&args),
         Verb::Defects(args) => defects::main(&args),
         Verb::Regress(args) => regress::main(&args),
+        #[cfg(feature = "fuzzing")]
+        Verb::Encode(args) => encode::main(&args),
         Verb::Bench(args) => bench::main(&args),
         Verb::List(args) => list::main(&args),
         Verb::Schema(args) => schema::main(&args),

@@ -123,6 +123,12 @@ pub fn read_scenario_text(path: &Path) -> Result<(String, Scenario), Failure> {
 /// The largest scenario file: the largest legal scenario is far smaller.
 const SCENARIO_BYTES_MAX: u64 = 64 << 20;
 
+/// Reads a file of bytes.
+#[cfg(feature = "fuzzing")]
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    read(path).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut file = std::fs::File::open(path)?.take(SCENARIO_BYTES_MAX + 1);

@@ -1,6 +1,6 @@
 //! `freeorder regress`: every scenario of a folder against the numbers recorded in it.
 
-mod files;
+pub(super) mod files;
 mod junit;
 mod rewrite;
 

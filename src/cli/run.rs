@@ -42,6 +42,16 @@ pub struct Args {
     /// How the order of threads and teardowns is sampled: urw, pct, pos or random
     #[arg(long, value_name = "NAME", default_value_t, conflicts_with = "file")]
     order: Order,
+    /// Run what a fuzz target found; the file holds its bytes
+    #[cfg(feature = "fuzzing")]
+    #[arg(
+        long,
+        value_name = "TARGET",
+        value_parser = super::crash::parse,
+        requires = "file",
+        conflicts_with_all = ["fixes", "server", "jobs", "trace", "digest", "print", "format"]
+    )]
+    crash: Option<crate::fuzzing::Target>,
     /// A preset or baseline, then +switch or -switch
     #[arg(long, value_name = "FIXES", default_value = "final")]
     fixes: FixSet,
@@ -125,6 +135,10 @@ fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    #[cfg(feature = "fuzzing")]
+    if let (Some(target), Some(path)) = (args.crash, &args.file) {
+        return super::crash::main(target, path);
+    }
     if let Some(seeds) = &args.seeds {
         return many(args, seeds.clone());
     }

@@ -1,0 +1,210 @@
+//! Orderings of an ordinary program: no violation, the same run twice, and the way back.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::Hasher;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use super::TestCase;
+use super::runner::{Events, Runner, Under};
+use crate::fix::Preset;
+use crate::generate::{Profile, from_bytes};
+use crate::journal::{Mixer, Tracking};
+use crate::scenario::{Case, run};
+use crate::server::ServerKind;
+
+/// How many violations a failure prints with their facts.
+const PRINTED_MAX: usize = 8;
+
+/// The operations that bytes stand for, under `FREEORDER_FIXES`, `FREEORDER_SERVER` and
+/// `FREEORDER_PROFILE`.
+///
+/// ```
+/// use freeorder::fuzzing::{TestCase, orderings::Ordering};
+/// assert_eq!(Ordering::of(b"any bytes are operations").check(), Ok(()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ordering {
+    under: Under,
+    case: Case,
+    runs_twice: bool,
+}
+
+/// What the environment asks for, read once.
+struct Wanted {
+    under: Under,
+    profile: Profile,
+}
+
+static WANTED: LazyLock<Wanted> = LazyLock::new(|| Wanted {
+    under: Under {
+        fixes: wanted("FREEORDER_FIXES").unwrap_or_else(|| Preset::UpstreamShm.fixes()),
+        server: wanted("FREEORDER_SERVER").unwrap_or(ServerKind::Shm),
+    },
+    profile: wanted("FREEORDER_PROFILE").unwrap_or(Profile::Tame),
+});
+
+/// The value of a variable, if it is set.
+///
+/// # Panics
+/// If it says nothing: a fuzzer that looked for something else would find nothing and not say so.
+fn wanted<T: FromStr<Err: fmt::Display>>(variable: &str) -> Option<T> {
+    let text = std::env::var(variable).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{variable}: {error}")))
+}
+
+/// The profile with which bytes are read.
+#[must_use]
+pub fn profile() -> Profile {
+    WANTED.profile
+}
+
+/// One input in so many is run a second time and taken back, by a hash of its bytes: an input that
+/// fails, fails again, and the others cost a third of it.
+const INPUTS_A_SECOND_RUN: u64 = 8;
+
+/// A state that is undone wrongly stays wrong, so it is looked at only so often, and at the end.
+const STEPS_A_LOOK: usize = 8;
+
+/// The memory of a case, kept for the next one.
+struct Memory {
+    plain: Runner,
+    tracked: Runner,
+    /// The hash of every so many-th state, the first one first.
+    hashes: Vec<u64>,
+}
+
+thread_local! {
+    static MEMORY: RefCell<Option<Memory>> = const { RefCell::new(None) };
+}
+
+impl Memory {
+    fn new(under: Under) -> Self {
+        Self {
+            plain: Runner::new(under, Tracking::NONE),
+            tracked: Runner::new(under, Tracking::FULL),
+            hashes: Vec::new(),
+        }
+    }
+
+    fn check(&mut self, ordering: &Ordering) -> Result<(), String> {
+        let Ordering { case, runs_twice, .. } = ordering;
+        let mut first = Events::default();
+        if *runs_twice {
+            self.plain.run(case, &mut first, |_| {});
+        } else {
+            self.plain.run(case, &mut (), |_| {});
+        }
+        if self.plain.simulation().oracles().findings().failed() {
+            return Err("the oracles found something".to_owned());
+        }
+        if *runs_twice { self.check_twice(case, first) } else { Ok(()) }
+    }
+
+    /// Runs the case again, where everything can be undone, and undoes it.
+    fn check_twice(&mut self, case: &Case, first: Events) -> Result<(), String> {
+        let hashes = &mut self.hashes;
+        hashes.clear();
+        let (mut second, mut steps) = (Events::default(), 0_usize);
+        self.tracked.run(case, &mut second, |simulation| {
+            if steps.is_multiple_of(STEPS_A_LOOK) {
+                hashes.push(simulation.hash());
+            }
+            steps += 1;
+        });
+        if first.hash() != second.hash() {
+            return Err("a second run of the same case differs".to_owned());
+        }
+        self.take_back(steps)
+    }
+
+    /// Undoes step by step, and finds the states as they were.
+    fn take_back(&mut self, steps: usize) -> Result<(), String> {
+        let simulation = self.tracked.simulation();
+        for step in (0..steps).rev() {
+            if !simulation.undo() {
+                return Err(format!("step {} cannot be undone", step + 1));
+            }
+            let looks = step.is_multiple_of(STEPS_A_LOOK);
+            if looks && simulation.hash() != self.hashes[step / STEPS_A_LOOK] {
+                return Err(format!("step {} undone is not the state before it", step + 1));
+            }
+        }
+        if simulation.undo() {
+            return Err("more was undone than was done".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Ordering {
+    /// The case of some bytes under given switches.
+    pub(super) fn under(under: Under, profile: Profile, bytes: &[u8]) -> Self {
+        let mut hasher = Mixer::default();
+        hasher.write(bytes);
+        let runs_twice = hasher.finish().is_multiple_of(INPUTS_A_SECOND_RUN);
+        Self { under, case: from_bytes(profile, bytes), runs_twice }
+    }
+
+    /// The operations.
+    #[must_use]
+    pub fn case(&self) -> &Case {
+        &self.case
+    }
+}
+
+impl TestCase for Ordering {
+    fn of(bytes: &[u8]) -> Self {
+        Self::under(WANTED.under, WANTED.profile, bytes)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        MEMORY.with_borrow_mut(|memory| {
+            let fits = memory.as_ref().is_some_and(|memory| memory.plain.under == self.under);
+            if !fits {
+                *memory = None;
+            }
+            memory.get_or_insert_with(|| Memory::new(self.under)).check(self)
+        })
+    }
+}
+
+impl fmt::Display for Ordering {
+    /// Prints the scenario, with what was found in comments.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Under { fixes, server } = self.under;
+        let scenario = self.case.scenario();
+        write!(f, "{scenario}")?;
+        writeln!(f, "# freeorder run FILE --fixes {fixes} --server {server}")?;
+        let report = run(&scenario, fixes, server, PRINTED_MAX, &mut ());
+        let mut violations = report.findings.violations().iter();
+        violations.try_for_each(|one| writeln!(f, "# tick {}: {one}", one.tick.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::smoke;
+    use super::*;
+
+    #[test]
+    fn smoke_orderings() {
+        assert_eq!(smoke::<Ordering>(4, 3000, 300), 3000);
+    }
+
+    /// The second run and the way back are the half of it that a violation never shows.
+    #[test]
+    fn many_inputs_run_twice() {
+        let twice = (0..1000_u32).filter(|seed| Ordering::of(&seed.to_le_bytes()).runs_twice);
+        assert!((90..160).contains(&twice.count()));
+    }
+
+    /// What is printed is what ran.
+    #[test]
+    fn the_printed_scenario_is_the_case() {
+        let ordering = Ordering::of(&[7; 100]);
+        let scenario: crate::scenario::Scenario = ordering.to_string().parse().expect("it prints");
+        assert_eq!(Case::of(&scenario), ordering.case);
+    }
+}
