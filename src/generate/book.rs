@@ -57,6 +57,8 @@ pub(super) struct Book {
     program_on: [u8; PROGRAMS],
     pub garbage: bool,
     pub capture: bool,
+    /// Whether the Inspector has a session.
+    pub inspector: bool,
     pub tracking: bool,
     pub stalled: bool,
     pub reconnected: bool,
@@ -87,6 +89,7 @@ impl Default for Book {
             program_on: [0; PROGRAMS],
             garbage: false,
             capture: false,
+            inspector: false,
             tracking: true,
             stalled: false,
             reconnected: false,
@@ -212,7 +215,7 @@ impl Book {
                     self.allocated(buffer, spec.mesh.0 as u8);
                 }
             }
-            Op::Program { program, mesh, .. } => {
+            Op::Program { program, mesh, .. } | Op::DataflowProgram { program, mesh, .. } => {
                 self.programs.hold(program.0);
                 self.program_on[program.0 as usize] = mesh.0 as u8;
             }
@@ -247,6 +250,9 @@ impl Book {
             }
             Op::EnableCache(mesh) => self.disabled &= !one(mesh.0),
             Op::Capture(step) => self.capture = step != CaptureStep::End,
+            Op::Inspector => self.inspector = true,
+            Op::Static(Handle::Buffer(buffer)) => self.buffers.statics |= one(buffer.0),
+            Op::Static(Handle::Mesh(mesh)) => self.meshes.statics |= one(mesh.0),
             Op::Tracking(on) => self.tracking = on,
             Op::Stall => self.stalled = true,
             Op::Reconnect => {

@@ -158,6 +158,8 @@ impl Drawer {
         kinds.put(K::Use, live != 0);
         kinds.put(K::UseDead, own & !live != 0);
         kinds.put(K::Program, program_room && open != 0);
+        kinds.put(K::DataflowProgram, program_room && open != 0);
+        kinds.put(K::Static, self.static_buffers() | self.static_meshes() != 0);
         kinds.put(K::ShareProgram, program_room && book.programs.own != 0);
         kinds.put(K::Assign, book.programs.own != 0 && self.programs_to_assign() != 0);
         kinds.put(K::Enqueue, self.programs_to_run() != 0);
@@ -177,6 +179,8 @@ impl Drawer {
         use Kind as K;
         let book = &self.book;
         kinds.put(K::CaptureBegin, !book.capture);
+        kinds.put(K::CaptureNormal, !book.capture);
+        kinds.put(K::Inspector, !book.inspector);
         kinds.put(K::CaptureEnd, book.capture);
         kinds.put(K::TrackingOff, book.tracking);
         kinds.put(K::TrackingOn, !book.tracking);
@@ -247,6 +251,12 @@ impl Drawer {
                 let circular_buffers = values::circular_buffers(self.profile, choices);
                 Op::Program { program, mesh, circular_buffers }
             }
+            Kind::DataflowProgram => {
+                let program = program(book.programs.free(self.limits.programs), choices);
+                let mesh = mesh(open, choices);
+                let dataflow_buffers = values::circular_buffers(self.profile, choices);
+                Op::DataflowProgram { program, mesh, dataflow_buffers }
+            }
             Kind::ShareProgram => {
                 let name = program(book.programs.free(self.limits.programs), choices);
                 Op::ShareProgram { program: name, of: program(book.programs.own, choices) }
@@ -268,7 +278,17 @@ impl Drawer {
             Kind::DeallocateAll => Op::DeallocateAll(mesh(open, choices)),
             Kind::ClearAllocator => Op::ClearAllocator(mesh(open, choices)),
             Kind::CaptureBegin => Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
+            Kind::CaptureNormal => Op::Capture(CaptureStep::Begin(RunMode::Normal)),
             Kind::CaptureEnd => Op::Capture(CaptureStep::End),
+            Kind::Inspector => Op::Inspector,
+            Kind::Static => {
+                let (buffers, meshes) = (self.static_buffers(), self.static_meshes());
+                let of_mesh = buffers == 0 || meshes != 0 && choices.pick(2) == 1;
+                Op::Static(match of_mesh {
+                    true => Handle::Mesh(mesh(meshes, choices)),
+                    false => Handle::Buffer(buffer(buffers, choices)),
+                })
+            }
             Kind::TrackingOff | Kind::TrackingOn => Op::Tracking(kind == Kind::TrackingOn),
             Kind::ServerRestart => Op::ServerRestart,
             Kind::Lose => Op::Lose(1 + choices.pick(8) as u32),
@@ -291,6 +311,15 @@ impl Drawer {
         let mesh = mesh(self.book.meshes.free(self.limits.meshes), choices);
         let (shape, at) = values::rectangle(self.profile, choices);
         Op::Open { mesh, shape, at }
+    }
+
+    /// The buffers, and the meshes, whose handle can become a static variable.
+    fn static_buffers(&self) -> Set {
+        self.book.buffers.own & !self.book.buffers.statics
+    }
+
+    fn static_meshes(&self) -> Set {
+        self.book.meshes.own & !self.book.meshes.statics
     }
 
     fn submesh(&self, choices: &mut impl Choices) -> Op {

@@ -89,8 +89,16 @@ kinds! {
     ClearAllocator  [0,   0,   1,   0,    0,    1,   0,   0,   0],
     /// Begin a NO_DISPATCH capture.
     CaptureBegin    [0,   0,   1,   1,    0,    0,   0,   0,   0],
+    /// Begin a NORMAL capture.
+    CaptureNormal   [0,   1,   1,   0,    1,    0,   0,   0,   0],
     /// End it.
-    CaptureEnd      [0,   0,   4,   4,    0,    0,   0,   0,   0],
+    CaptureEnd      [0,   2,   4,   4,    2,    0,   0,   0,   0],
+    /// Make a Metal 2.0 program.
+    DataflowProgram [0,   1,   1,   0,    1,    0,   0,   0,   0],
+    /// Start the Inspector.
+    Inspector       [0,   1,   1,   0,    0,    1,   0,   0,   0],
+    /// Make a handle on a buffer or a mesh a static variable.
+    Static          [0,   1,   1,   0,    0,    1,   0,   0,   0],
     /// Stop reporting.
     TrackingOff     [0,   0,   0,   0,    0,    0,   0,   0,   1],
     /// Report again.

@@ -26,7 +26,10 @@ pub(super) fn program(
     let races = |a: &Op, b: &Op| Touched::by(a).races_with(Touched::by(b));
     let ending = merge(order, strands, races, choices);
     ops.extend(ending.into_iter().filter(|op| drawer.book.keep(op)));
-    if choices.pick(2) == 1 {
+    let book = &drawer.book;
+    let destroyed_after_main =
+        book.buffers.own & book.buffers.statics | book.meshes.own & book.meshes.statics != 0;
+    if choices.pick(2) == 1 || destroyed_after_main {
         ops.push(Op::Exit);
     }
     (setup, ops)
@@ -65,7 +68,7 @@ fn swarm(choices: &mut impl Choices) -> Kinds {
 pub(super) fn teardown(profile: Profile, book: &Book, choices: &mut impl Choices) -> Vec<Vec<Op>> {
     let mut strands = Vec::new();
     let mut cycles = book.garbage;
-    for buffer in each(book.buffers.own) {
+    for buffer in each(book.buffers.own & !book.buffers.statics) {
         let owns_live = book.own_live() & book.owners & one(buffer) != 0;
         let strand = buffer_ends(BufferHandle(buffer), owns_live, choices);
         cycles |= matches!(strand[..], [Op::Cycle(_)]);
@@ -80,7 +83,9 @@ pub(super) fn teardown(profile: Profile, book: &Book, choices: &mut impl Choices
         // An ordinary program lets go of its programs before the mesh they are for.
         let programs = if tame { book.programs_on(mesh) } else { 0 };
         let mut strand: Vec<Op> = each(programs).map(drop).collect();
-        mesh_ends(mesh, tame, book, &mut strand, choices);
+        if book.meshes.statics & one(mesh) == 0 {
+            mesh_ends(mesh, tame, book, &mut strand, choices);
+        }
         strands.push(strand);
         if book.cached & one(mesh) != 0 && choices.pick(2) == 1 {
             strands.push(vec![Op::ClearCache(MeshHandle(mesh))]);

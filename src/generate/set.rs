@@ -12,6 +12,8 @@ pub(super) struct Names {
     pub held: Set,
     /// Those that hold something of the current process.
     pub own: Set,
+    /// Those that are static variables.
+    pub statics: Set,
 }
 
 /// The set with one name.
@@ -48,11 +50,13 @@ impl Names {
         self.used = self.used.max(name + 1);
         self.held |= one(name);
         self.own |= one(name);
+        self.statics &= !one(name);
     }
 
     #[inline]
     pub fn give_up(&mut self, names: Set) {
         self.held &= !names;
         self.own &= !names;
+        self.statics &= !names;
     }
 }
