@@ -3,6 +3,7 @@
 mod handle;
 mod kinds;
 mod names;
+mod parts;
 mod print;
 
 pub use handle::{

@@ -1,6 +1,6 @@
-//! `freeorder bench`: how fast the allocator and the whole model are here and now.
+//! `freeorder bench`: how fast the allocator, the whole model and the reducer are here and now.
 
-use std::fmt::Write as _;
+use std::fmt;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -14,6 +14,8 @@ use crate::allocator::walk::{LIVE_BLOCK_COUNTS, Walk as AllocatorWalk};
 use crate::fix::FixSet;
 use crate::journal::Tracking;
 use crate::measure::Walk;
+use crate::measure::reduction::{KINDS, Kind, Reduction, is_at_optimum, reduce};
+use crate::search::enumerate::Limits;
 use crate::server::ServerKind;
 
 /// What is measured.
@@ -23,6 +25,8 @@ enum What {
     Allocator,
     /// The whole model with every oracle, eight devices, sequences of 100 operations.
     Walk,
+    /// The reducer, on failing inputs of 100 and of 10,000 operations.
+    Minimize,
 }
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +34,7 @@ pub struct Args {
     /// What is measured
     #[arg(value_enum)]
     what: What,
-    /// Seconds for each row
+    /// Seconds for each row (allocator, walk)
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     seconds: f64,
     /// A preset or baseline, then +switch or -switch (walk)
@@ -42,6 +46,9 @@ pub struct Args {
     /// Keep what undoes each step, and the state hash, as an exploration does (walk)
     #[arg(long)]
     undo: bool,
+    /// Inputs for each row (minimize)
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    cases: u64,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -61,13 +68,46 @@ pub struct BenchRow {
     pub ns_per_op: f64,
 }
 
+/// The figures of one kind of input of the reducer.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct MinimizeRow {
+    /// The kind.
+    pub name: String,
+    /// How many inputs.
+    pub cases: usize,
+    /// Milliseconds for one, on average.
+    pub mean_ms: f64,
+    /// Half of them took no longer.
+    pub median_ms: f64,
+    /// Nine of ten took no longer.
+    pub p90_ms: f64,
+    /// None took longer.
+    pub max_ms: f64,
+    /// Candidates that were run for one, on average.
+    pub replays_mean: f64,
+    /// Operations that were left, on average.
+    pub operations_mean: f64,
+    /// Results of which every shorter sequence of such operations was looked at, and none fails.
+    pub at_optimum: usize,
+}
+
+/// A row: of what runs at a speed, or of the reducer.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Row {
+    /// A speed.
+    Speed(BenchRow),
+    /// Reductions.
+    Minimize(MinimizeRow),
+}
+
 /// The figures.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct BenchTable {
     /// The version of this form.
     pub version: u32,
     /// One row a figure.
-    pub rows: Vec<BenchRow>,
+    pub rows: Vec<Row>,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -81,9 +121,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let rows = match args.what {
-        What::Allocator => LIVE_BLOCK_COUNTS.map(|live| allocator(live, args)).to_vec(),
-        What::Walk if args.undo => vec![walk("walk with undo and hash", Tracking::FULL, args)],
-        What::Walk => vec![walk("walk", Tracking::NONE, args)],
+        What::Allocator => LIVE_BLOCK_COUNTS.map(|live| Row::Speed(allocator(live, args))).to_vec(),
+        What::Walk => vec![Row::Speed(walk(args))],
+        What::Minimize => KINDS.map(|kind| Row::Minimize(reductions(kind, args))).to_vec(),
     };
     match args.format {
         Format::Json => output::print_json(&BenchTable { version: 1, rows })?,
@@ -103,7 +143,11 @@ fn allocator(live: usize, args: &Args) -> BenchRow {
     measured.row("allocator".to_owned(), Some(live))
 }
 
-fn walk(name: &str, tracking: Tracking, args: &Args) -> BenchRow {
+fn walk(args: &Args) -> BenchRow {
+    let (name, tracking) = match args.undo {
+        true => ("walk with undo and hash", Tracking::FULL),
+        false => ("walk", Tracking::NONE),
+    };
     let mut walk = Walk::new(args.fixes, args.server, tracking);
     let mut seed = 0;
     let mut sequence = || {
@@ -141,15 +185,67 @@ fn measured(seconds: f64, mut work: impl FnMut() -> u64) -> Measured {
     }
 }
 
-fn text(rows: &[BenchRow]) -> String {
-    let mut out = String::new();
-    for BenchRow { name, live, ops_per_s, ns_per_op } in rows {
-        let live = live.map_or_else(String::new, |live| format!(", {live} live blocks"));
-        let millions = ops_per_s / 1e6;
-        let _ = writeln!(
-            out,
-            "{name}{live}: {millions:.2} million operations/s, {ns_per_op:.1} ns each"
-        );
+fn reductions(kind: Kind, args: &Args) -> MinimizeRow {
+    let mut row = Reductions::default();
+    for input in kind.inputs().take(args.cases as usize) {
+        let Reduction { minimized, milliseconds } = reduce(&input);
+        row.milliseconds.push(milliseconds);
+        row.replays += minimized.replays;
+        row.operations += minimized.case.ops.len();
+        let at_optimum = is_at_optimum(&minimized.case, input.aim, Limits::default());
+        row.at_optimum += usize::from(at_optimum == Some(true));
     }
-    out
+    row.row(kind.name())
+}
+
+#[derive(Default)]
+struct Reductions {
+    milliseconds: Vec<f64>,
+    replays: u64,
+    operations: usize,
+    at_optimum: usize,
+}
+
+impl Reductions {
+    fn row(mut self, name: String) -> MinimizeRow {
+        self.milliseconds.sort_by(f64::total_cmp);
+        let cases = self.milliseconds.len();
+        let of = |tenths: usize| self.milliseconds[(cases - 1) * tenths / 10];
+        let mean = |sum: f64| sum / cases as f64;
+        MinimizeRow {
+            name,
+            cases,
+            mean_ms: mean(self.milliseconds.iter().sum()),
+            median_ms: of(5),
+            p90_ms: of(9),
+            max_ms: of(10),
+            replays_mean: mean(self.replays as f64),
+            operations_mean: mean(self.operations as f64),
+            at_optimum: self.at_optimum,
+        }
+    }
+}
+
+fn text(rows: &[Row]) -> String {
+    rows.iter().map(|row| format!("{row}\n")).collect()
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Speed(BenchRow { name, live, ops_per_s, ns_per_op }) => {
+                let live = live.map_or_else(String::new, |live| format!(", {live} live blocks"));
+                let millions = ops_per_s / 1e6;
+                write!(f, "{name}{live}: ")?;
+                write!(f, "{millions:.2} million operations/s, {ns_per_op:.1} ns each")
+            }
+            Self::Minimize(row) => {
+                let MinimizeRow { name, cases, mean_ms, median_ms, p90_ms, max_ms, .. } = row;
+                let MinimizeRow { replays_mean, operations_mean, at_optimum, .. } = row;
+                write!(f, "{name}: mean {mean_ms:.2} ms, median {median_ms:.2} ms, ")?;
+                write!(f, "p90 {p90_ms:.2} ms, max {max_ms:.2} ms, {replays_mean:.0} replays; ")?;
+                write!(f, "{operations_mean:.2} operations, {at_optimum} of {cases} at the optimum")
+            }
+        }
+    }
 }

@@ -113,8 +113,8 @@ fn fill(
 }
 
 /// Looks at every sequence of up to `length_max` letters, the shorter ones first, for one that
-/// fails as the aim says. Names are used in order of their numbers: sequences that differ in names
-/// alone are counted once.
+/// fails as the aim says. Names are used in order of their numbers, so that sequences that differ in
+/// names alone are counted once; where a letter goes by the numbers, as `gc` and `exit` do, all are.
 #[must_use]
 pub fn enumerate(
     start: &Case,
@@ -127,7 +127,7 @@ pub fn enumerate(
     let mut done = Enumeration { found: None, length: 0, sequences: 0, states: 0, limited: false };
     for length in 1..=length_max {
         walk.seen.clear();
-        let sequences = walk.below(length, Names::default());
+        let sequences = walk.below(length, Names::used_from_the_start(letters));
         done.states = done.states.max(walk.seen.len() as u64);
         if let Some(path) = walk.found.take() {
             let ops = path.into_iter().map(|letter| (ThreadId(0), letters[letter].clone()));
@@ -149,6 +149,20 @@ pub fn enumerate(
 struct Names([u32; 5]);
 
 impl Names {
+    /// Every name of the kinds whose numbers decide: `gc` collects buffers in the order of their
+    /// names, and `exit` drops programs and meshes so.
+    fn used_from_the_start(letters: &[Op]) -> Self {
+        let has = |wanted: fn(&Op) -> bool| letters.iter().any(wanted);
+        let kinds = [
+            has(|op| matches!(op, Op::Cycle(_))),
+            has(|op| matches!(op, Op::Exit)),
+            has(|op| matches!(op, Op::Exit)),
+            false,
+            has(|op| matches!(op, Op::Exit)),
+        ];
+        Self(kinds.map(|decide| if decide { u32::MAX } else { 0 }))
+    }
+
     /// The names in use after a letter, or none if it uses one before its turn.
     fn after(mut self, letter: &Op) -> Option<Self> {
         for name in letter.names() {
@@ -163,7 +177,7 @@ impl Names {
             if number > self.0[kind] {
                 return None;
             }
-            self.0[kind] = self.0[kind].max(number + 1);
+            self.0[kind] = self.0[kind].max(number.saturating_add(1));
         }
         Some(self)
     }

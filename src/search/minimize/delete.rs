@@ -10,12 +10,23 @@ use crate::search::aim::Subject;
 /// Pairs are tried on cases of up to so many operations: their number grows with its square.
 const PAIRED_OPERATIONS_MAX: usize = 64;
 
+/// What is left in more than so many chunks has withstood some rounds.
+const CHUNKS_MAX: usize = 8;
+
 impl<S: Subject> Reducer<'_, '_, S> {
-    /// ddmin by complements: leaves out ever smaller chunks, the last ones first.
+    /// ddmin by complements: leaves out ever smaller chunks, the last ones first. Before the small
+    /// ones, which are many, come larger sizes.
     pub(super) fn delete_chunks(&mut self) {
-        self.begin("ddmin");
         let mut size = self.best.ops.len() / 2;
+        let mut raised = false;
         while size > 1 && !self.is_stopped() {
+            let is_small = size < self.best.ops.len() / CHUNKS_MAX;
+            if is_small && !std::mem::replace(&mut raised, true) {
+                self.raise_sizes();
+                size = self.best.ops.len() / 2;
+                continue;
+            }
+            self.begin("ddmin");
             self.delete_chunks_of(size);
             size = size.min(self.best.ops.len()) / 2;
         }

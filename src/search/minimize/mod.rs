@@ -9,6 +9,7 @@
 
 mod cone;
 mod delete;
+mod exchange;
 mod fixes;
 mod order;
 mod proof;
@@ -94,7 +95,11 @@ pub fn minimize(
         reducer.restore_order();
         if reducer.accepted() == accepted {
             reducer.delete_pairs();
+            reducer.merge_allocations();
             reducer.lower_sizes_together();
+        }
+        if reducer.accepted() == accepted {
+            reducer.exchange_operations();
         }
         if reducer.accepted() == accepted {
             break;

@@ -31,20 +31,23 @@ impl<S: Subject> Reducer<'_, '_, S> {
         if self.best.is_stepped() {
             return;
         }
-        let mut moved = true;
-        while moved && !self.is_stopped() {
-            moved = false;
-            for first in 0..self.best.ops.len() {
-                for then in first + 1..self.best.ops.len() {
-                    if is_inverted(&self.best, first, then) && self.put_right(first, then) {
-                        moved = true;
-                    }
-                    if then >= self.best.ops.len() {
-                        break;
-                    }
-                }
+        while self.put_pairs_right() && !self.is_stopped() {}
+    }
+
+    /// Goes through all pairs once; a case that fails earlier once they are put right gets shorter
+    /// on the way.
+    fn put_pairs_right(&mut self) -> bool {
+        let mut moved = false;
+        let mut first = 0;
+        while first < self.best.ops.len() {
+            let mut then = first + 1;
+            while then < self.best.ops.len() {
+                moved |= is_inverted(&self.best, first, then) && self.put_right(first, then);
+                then += 1;
             }
+            first += 1;
         }
+        moved
     }
 
     /// The inverted pairs that are left: none could be put right without losing the failure.

@@ -8,6 +8,7 @@ use super::{DoesNotFail, Inversion, Minimized, Options};
 use crate::journal::Mixer;
 use crate::scenario::Case;
 use crate::search::aim::Subject;
+use crate::search::replay::Turn;
 
 /// Verdicts are kept for cases of up to so many operations: longer ones are hardly ever met twice,
 /// and cost more to hash than to run.
@@ -29,6 +30,8 @@ pub struct Attempt<'a> {
 pub(super) struct Reducer<'a, 'o, S> {
     pub(super) subject: &'a mut S,
     pub(super) best: Case,
+    /// The turns of the best case, once they were asked for.
+    turns: Option<Vec<Turn>>,
     verdicts: BTreeMap<u64, bool>,
     options: &'a mut Options<'o>,
     pass: &'static str,
@@ -47,6 +50,7 @@ impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
         let mut reducer = Self {
             subject,
             best: case.clone(),
+            turns: None,
             verdicts: BTreeMap::new(),
             options,
             pass: "truncate",
@@ -103,9 +107,16 @@ impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
         Minimized { case: self.best, inversions, replays: self.replays, complete: !self.stopped }
     }
 
-    fn without(&mut self, is_left_out: impl Fn(usize) -> bool) -> Case {
-        let turns =
-            if self.best.is_stepped() { self.subject.turns(&self.best) } else { Vec::new() };
+    /// The turns that are taken when the best case is run; none if it is not stepped.
+    pub(super) fn turns(&mut self) -> &[Turn] {
+        let (subject, best) = (&mut *self.subject, &self.best);
+        let turns = || if best.is_stepped() { subject.turns(best) } else { Vec::new() };
+        self.turns.get_or_insert_with(turns)
+    }
+
+    /// The best case without some of its operations, and without their turns.
+    pub(super) fn without(&mut self, is_left_out: impl Fn(usize) -> bool) -> Case {
+        let turns = self.turns().to_vec();
         let stays = |&(_, op): &(_, Option<usize>)| op.is_none_or(|op| !is_left_out(op));
         let ops = self.best.ops.iter().enumerate();
         Case {
@@ -149,5 +160,6 @@ impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
             case.ops.truncate(steps);
         }
         self.best = case;
+        self.turns = None;
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reducer::Reducer;
+use super::sizes::below;
 use crate::allocator::Machine;
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages, Piece,
@@ -36,20 +37,53 @@ impl<S: Subject> Reducer<'_, '_, S> {
                 }
             }
         }
+        self.simplify_together();
         self.begin("ids");
-        let candidate = renumbered(&self.best);
-        if candidate != self.best {
-            self.offer(candidate);
+        for is_made_anew in [true, false] {
+            let candidate = renumbered(&self.best, is_made_anew);
+            if candidate == self.best || self.offer(candidate) {
+                return;
+            }
+        }
+    }
+
+    /// Says less of all buffers at once: what must fit together cannot change alone.
+    fn simplify_together(&mut self) {
+        self.begin("values together");
+        let changes: [fn(&mut BufferSpec); 4] = [
+            |spec| spec.buffer_type = BufferType::Dram,
+            |spec| spec.buffer_type = BufferType::L1,
+            |spec| spec.top_down = None,
+            |spec| spec.shards = None,
+        ];
+        for change in changes {
+            let mut candidate = self.best.clone();
+            for_each_spec(&mut candidate, |spec| {
+                let mut option = *spec;
+                change(&mut option);
+                if is_plainer(option, *spec) {
+                    *spec = option;
+                }
+            });
+            if candidate != self.best {
+                self.offer(candidate);
+            }
         }
     }
 
     /// Tries the smallest machine first, every mesh on all of its chips or on one.
     fn shrink_machine(&mut self) {
-        for machine in [Machine::N150, Machine::N300] {
+        let chip_count = self.best.start().machine.chip_count();
+        for machine in [Machine::N150, Machine::N300, Machine::T3k] {
             let chips = machine.mesh_shapes()[0];
             let mut candidate = self.best.clone();
             candidate.setup.retain(|line| !matches!(line, SetupLine::Machine(_)));
-            candidate.setup.insert(0, SetupLine::Machine(machine));
+            // A T3K is what there is without a line.
+            if machine != Machine::T3k {
+                candidate.setup.insert(0, SetupLine::Machine(machine));
+            } else if chip_count <= machine.chip_count() {
+                return;
+            }
             for (_, op) in &mut candidate.ops {
                 if let Op::Open { shape, at, .. } = op {
                     *shape = smaller(*shape, chips);
@@ -63,16 +97,25 @@ impl<S: Subject> Reducer<'_, '_, S> {
     }
 }
 
+/// Visits the specs of the buffers that a case allocates, in file order.
+pub(super) fn for_each_spec(case: &mut Case, visit: impl FnMut(&mut BufferSpec)) {
+    case.ops.iter_mut().filter_map(|(_, op)| op.spec_mut()).for_each(visit);
+}
+
 fn smaller(shape: MeshShape, most: MeshShape) -> MeshShape {
     MeshShape { rows: shape.rows.min(most.rows), columns: shape.columns.min(most.columns) }
 }
 
-/// The case with every name replaced by the first unused one of its kind, by first use.
-fn renumbered(case: &Case) -> Case {
+/// The case with every name replaced by the first unused one of its kind, by first use; on request
+/// also what is made under a name of before gets a new one.
+fn renumbered(case: &Case, is_made_anew: bool) -> Case {
     let mut given: BTreeMap<Name, Name> = BTreeMap::new();
     let mut next = [0_u32; 5];
     let mut candidate = case.clone();
     for (_, op) in &mut candidate.ops {
+        if let Some(made) = op.made().filter(|_| is_made_anew) {
+            given.remove(&made);
+        }
         op.rename(|name| {
             *given.entry(name).or_insert_with(|| {
                 let (kind, make): (usize, fn(u32) -> Name) = match name {
@@ -241,11 +284,13 @@ fn fewer(groups: &[CircularBufferSpec]) -> impl Iterator<Item = Vec<CircularBuff
     let simplest = CircularBufferSpec { count: 1, size: PAGE, cores: None };
     let mut options: Vec<Vec<CircularBufferSpec>> = without_one(groups).collect();
     for (index, group) in groups.iter().enumerate() {
-        let simpler = [
+        let mut simpler = vec![
             simplest,
             CircularBufferSpec { size: group.size, ..simplest },
             CircularBufferSpec { cores: None, ..*group },
         ];
+        let sizes = below(group.size.0 / PAGE.0).map(|units| Bytes(units * PAGE.0));
+        simpler.extend(sizes.map(|size| CircularBufferSpec { size, ..*group }));
         let says_more = |option: &CircularBufferSpec| {
             (option.cores.is_some(), option.count, option.size)
                 < (group.cores.is_some(), group.count, group.size)

@@ -3,13 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::reducer::Reducer;
-use super::simpler::PAGE;
-use crate::op::{Op, Pages};
+use super::simpler::{PAGE, for_each_spec};
+use crate::op::Pages;
 use crate::scenario::Case;
 use crate::search::aim::Subject;
 
 /// How many combinations of sizes are tried before the ones that were reached are good enough.
 const COMBINATIONS_MAX: u64 = 4096;
+
+/// What still has so many operations after the coarse deletions probably fills a memory.
+const CROWDED_OPERATIONS_MIN: usize = 65;
+
+/// No buffer is made larger than this on a device: no machine has more.
+const RAISED_BYTES_MAX: u64 = 1 << 33;
 
 impl<S: Subject> Reducer<'_, '_, S> {
     /// Lowers all sizes that are equal together, then each alone, as far as it goes.
@@ -44,6 +50,26 @@ impl<S: Subject> Reducer<'_, '_, S> {
                 if self.offer(candidate) {
                     options = self.lower_at(slot);
                 }
+            }
+        }
+    }
+
+    /// Makes all buffers of a long case larger: where many fill a memory, a few do it as well.
+    pub(super) fn raise_sizes(&mut self) {
+        self.begin("larger");
+        for factor in [1 << 12, 1 << 8, 1 << 4] {
+            if self.best.ops.len() < CROWDED_OPERATIONS_MIN {
+                return;
+            }
+            let mut candidate = self.best.clone();
+            for_each_size(&mut candidate, |_, pages| {
+                let larger = pages.count.saturating_mul(factor);
+                if u64::from(larger) * pages.size.0 <= RAISED_BYTES_MAX {
+                    pages.count = larger;
+                }
+            });
+            if candidate != self.best && self.offer(candidate) {
+                return;
             }
         }
     }
@@ -103,17 +129,23 @@ impl<S: Subject> Reducer<'_, '_, S> {
     }
 }
 
-/// Lower sizes, the lowest first.
+/// Lower sizes, the lowest first: the smallest of all, the same count of the smallest page, and
+/// counts ever nearer to the one there is.
 fn lower(pages: Pages) -> Vec<Pages> {
     let smallest = Pages { count: 1, size: PAGE };
     let mut options = vec![smallest, Pages { count: pages.count, size: PAGE }];
-    options.extend([1, 2, 3].map(|count| Pages { count, size: pages.size }));
-    options.push(Pages { count: pages.count / 2, size: pages.size });
-    options.push(Pages { count: pages.count.saturating_sub(1), size: pages.size });
+    let counts = [1, 2, 3].into_iter().chain(below(u64::from(pages.count)).map(|n| n as u32));
+    options.extend(counts.map(|count| Pages { count, size: pages.size }));
     options.retain(|option| option.count > 0 && is_lower(*option, pages));
     options.sort_by_key(|option| (option.total(), option.count));
     options.dedup();
     options
+}
+
+/// Half of a number, three quarters, and so on up to one less.
+pub(super) fn below(number: u64) -> impl Iterator<Item = u64> {
+    let steps = std::iter::successors(Some(number / 2), |step| Some(step / 2));
+    steps.take_while(|&step| step > 0).map(move |step| number - step)
 }
 
 /// A size goes down in bytes; of no bytes at all it goes nowhere.
@@ -129,10 +161,9 @@ fn sizes(case: &Case) -> Vec<Pages> {
 
 /// Visits the sizes of the buffers that a case allocates, in file order.
 fn for_each_size(case: &mut Case, mut visit: impl FnMut(usize, &mut Pages)) {
-    let specs = case.ops.iter_mut().filter_map(|(_, op)| match op {
-        Op::Alloc { spec, .. } => Some(spec),
-        Op::Run(run) => run.output.as_mut().map(|(_, spec)| spec),
-        _ => None,
+    let mut index = 0;
+    for_each_spec(case, |spec| {
+        visit(index, &mut spec.pages);
+        index += 1;
     });
-    specs.enumerate().for_each(|(index, spec)| visit(index, &mut spec.pages));
 }

@@ -1,5 +1,7 @@
 //! What `freeorder bench` and the criterion benchmarks measure.
 
+pub mod reduction;
+
 use std::sync::Arc;
 
 use crate::choice::Seeded;

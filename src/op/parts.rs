@@ -1,0 +1,83 @@
+//! What an operation makes, and of what.
+
+use super::{BufferSpec, Name, Op};
+
+impl Op {
+    /// The name under which it makes something.
+    ///
+    /// ```
+    /// use freeorder::op::{BufferHandle, Name, Op};
+    /// let op = Op::Share { buffer: BufferHandle(1), of: BufferHandle(0) };
+    /// assert_eq!(op.made(), Some(Name::Buffer(BufferHandle(1))));
+    /// assert_eq!(Op::Deallocate(BufferHandle(1)).made(), None);
+    /// ```
+    #[must_use]
+    pub fn made(&self) -> Option<Name> {
+        match self {
+            Self::Open { mesh, .. } | Self::Submesh { mesh, .. } => Some(Name::Mesh(*mesh)),
+            Self::Alloc { buffer, .. }
+            | Self::Alias { buffer, .. }
+            | Self::View { buffer, .. }
+            | Self::Share { buffer, .. } => Some(Name::Buffer(*buffer)),
+            Self::Program { program, .. }
+            | Self::DataflowProgram { program, .. }
+            | Self::ShareProgram { program, .. } => Some(Name::Program(*program)),
+            Self::Run(run) => run.output.map(|(buffer, _)| Name::Buffer(buffer)),
+            Self::BeginTrace { trace, .. } => Some(Name::Trace(*trace)),
+            Self::Close(_)
+            | Self::Deallocate(_)
+            | Self::Mark(_)
+            | Self::Drop(_)
+            | Self::Cycle(_)
+            | Self::Gc
+            | Self::Release { .. }
+            | Self::Use(_)
+            | Self::Assign { .. }
+            | Self::Enqueue { .. }
+            | Self::ClearCache(_)
+            | Self::DisableCache(_)
+            | Self::EnableCache(_)
+            | Self::EndTrace(_)
+            | Self::Replay(_)
+            | Self::ReleaseTrace(_)
+            | Self::Async { .. }
+            | Self::Finish(_)
+            | Self::LoadManager { .. }
+            | Self::DeallocateAll(_)
+            | Self::ClearAllocator(_)
+            | Self::Capture(_)
+            | Self::Inspector
+            | Self::Static(_)
+            | Self::Tracking(_)
+            | Self::ServerRestart
+            | Self::Lose(_)
+            | Self::Stall
+            | Self::Reconnect
+            | Self::Deliver(_)
+            | Self::Process(_)
+            | Self::Kill(_)
+            | Self::Reap
+            | Self::Checkpoint
+            | Self::Exit => None,
+        }
+    }
+
+    /// The spec of the buffer that it allocates, if it says one.
+    #[must_use]
+    pub fn spec(&self) -> Option<&BufferSpec> {
+        match self {
+            Self::Alloc { spec, .. } => Some(spec),
+            Self::Run(run) => run.output.as_ref().map(|(_, spec)| spec),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn spec_mut(&mut self) -> Option<&mut BufferSpec> {
+        match self {
+            Self::Alloc { spec, .. } => Some(spec),
+            Self::Run(run) => run.output.as_mut().map(|(_, spec)| spec),
+            _ => None,
+        }
+    }
+}

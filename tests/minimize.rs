@@ -1,0 +1,558 @@
+//! The reducer against its own promises, and against plain enumerations that share nothing with it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot make its input has failed")]
+
+mod common;
+#[path = "minimize/inputs.rs"]
+mod inputs;
+#[path = "minimize/naive.rs"]
+mod naive;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use freeorder::journal::Tracking;
+use freeorder::op::{Handle, Op, ThreadId};
+use freeorder::scenario::{Case, Scenario};
+use freeorder::search::aim::{Aim, Failure, Model, Subject};
+use freeorder::search::enumerate::{Limits, alphabet, enumerate};
+use freeorder::search::minimize::{Attempt, DoesNotFail, Options, minimize, needed_fixes};
+use freeorder::units::MeshShape;
+use freeorder::violation::OracleName;
+use freeorder::world::Action;
+
+use inputs::{Input, Planted, UNDER, case, counts, input, ops, reduce};
+use naive::{Free, Naive, fails};
+
+/// A result that fails in another way would send its reader after another bug.
+#[test]
+fn the_class_never_changes() {
+    let all = inputs::basics(240).into_iter().chain(inputs::wild(160));
+    let mut reduced = 0;
+    for Input { case, aim } in all {
+        let minimized = reduce(&case, &mut Model::new(aim));
+        assert!(minimized.complete);
+        assert!(fails(&minimized.case, aim), "{aim:?}\n{}", minimized.case.scenario());
+        assert!(minimized.case.ops.len() <= case.ops.len());
+        reduced += 1;
+    }
+    assert_eq!(reduced, 400);
+}
+
+/// The first promise: 2-minimal, checked by running every deletion anew.
+#[test]
+fn no_one_and_no_two_operations_can_be_left_out() {
+    let mut tried = 0;
+    for Input { case, aim } in inputs::basics(120).into_iter().chain(inputs::wild(80)) {
+        let result = reduce(&case, &mut Model::new(aim)).case;
+        for second in 0..result.ops.len() {
+            for first in 0..=second {
+                let mut shorter = result.clone();
+                shorter.ops.remove(second);
+                if first < second {
+                    shorter.ops.remove(first);
+                }
+                tried += 1;
+                let text = result.scenario();
+                assert!(!fails(&shorter, aim), "{first} and {second} of {aim:?}\n{text}");
+            }
+        }
+    }
+    assert!(tried > 1000, "{tried}");
+}
+
+/// Nor a whole name, a thread, a line of the setup, or a chip of a mesh.
+#[test]
+fn no_name_thread_setup_or_device_can_be_left_out() {
+    for Input { case, aim } in inputs::basics(60).into_iter().chain(inputs::wild(60)) {
+        let result = reduce(&case, &mut Model::new(aim)).case;
+        let text = result.scenario();
+        for name in result.ops.iter().flat_map(|(_, op)| op.names()) {
+            let mut without = result.clone();
+            without.ops.retain(|(_, op)| !op.names().contains(&name));
+            assert!(!fails(&without, aim), "{name:?} of\n{text}");
+        }
+        assert!(result.ops.iter().all(|(thread, _)| *thread == ThreadId(0)), "{text}");
+        for place in 0..result.ops.len() {
+            let mut fewer = result.clone();
+            let (Op::Open { shape, .. } | Op::Submesh { shape, .. }) = &mut fewer.ops[place].1
+            else {
+                continue;
+            };
+            let MeshShape { rows, columns } = *shape;
+            if rows > 1 || columns > 1 {
+                shape.rows = if rows > 1 { rows - 1 } else { rows };
+                shape.columns = if rows > 1 { columns } else { columns - 1 };
+                assert!(!fails(&fewer, aim), "a smaller mesh in\n{text}");
+            }
+        }
+        for line in 1..result.setup.len() {
+            let mut without = result.clone();
+            without.setup.remove(line);
+            assert!(!fails(&without, aim), "line {line} of\n{text}");
+        }
+    }
+}
+
+/// Sizes that depend on one another: one can only go down when another goes up.
+#[test]
+fn sizes_come_to_their_lowest_sum() {
+    type Rule = fn(&[u32]) -> bool;
+    let rules: [Rule; 6] = [
+        |n| n.len() == 2 && n[0] * n[1] >= 12,
+        |n| n.len() == 2 && n[0] + 3 * n[1] >= 20,
+        |n| n.len() == 2 && n[0] > n[1] + 4,
+        |n| n.len() == 3 && n[0] == 2 * n[1] && n[2] >= n[1] && n[2] > 1,
+        |n| n.len() == 3 && n.iter().sum::<u32>() % 7 == 6,
+        |n| n.len() == 1 && n[0] > 37,
+    ];
+    let starts = ["64 9 0", "30 20 0", "60 2 0", "40 20 25", "20 20 8", "61 0 0"];
+    for (rule, start) in rules.into_iter().zip(starts) {
+        let mut lines = vec!["open m0 1x1".to_owned()];
+        for (name, count) in start.split(' ').enumerate().filter(|&(_, count)| count != "0") {
+            lines.push(format!("alloc b{name} on m0 dram {count}x2048"));
+        }
+        let start = case(&lines.join("; "));
+        let result = reduce(&start, &mut Planted(|case: &Case| rule(&counts(case)))).case;
+        let reached = counts(&result);
+        let sum: u32 = reached.iter().sum();
+        let mut lower = vec![1; reached.len()];
+        loop {
+            assert!(lower.iter().sum::<u32>() >= sum || !rule(&lower), "{reached:?}, {lower:?}");
+            let Some(slot) = lower.iter().rposition(|&count| count < sum) else { break };
+            lower[slot] += 1;
+            lower[slot + 1..].fill(1);
+        }
+    }
+}
+
+/// The same in the model, where every size of the results is known to be needed.
+#[test]
+fn no_lower_sizes_fail_in_the_model() {
+    let mut sizes = 0;
+    for Input { case, aim } in inputs::basics(150).into_iter().chain(inputs::wild(80)) {
+        let result = reduce(&case, &mut Model::new(aim)).case;
+        let bytes = |case: &Case| -> u64 {
+            case.ops.iter().filter_map(|(_, op)| op.spec()).map(|spec| spec.pages.total().0).sum()
+        };
+        let slots: Vec<usize> =
+            (0..result.ops.len()).filter(|&op| result.ops[op].1.spec().is_some()).collect();
+        for &slot in &slots {
+            for count in 1..counts(&result)[0].min(64) {
+                let mut lower = result.clone();
+                lower.ops[slot].1.spec_mut().unwrap().pages.count = count;
+                if bytes(&lower) < bytes(&result) {
+                    assert!(!fails(&lower, aim), "{count} in\n{}", result.scenario());
+                }
+            }
+        }
+        sizes += slots.len();
+    }
+    assert!(sizes > 100, "{sizes}");
+}
+
+/// The place in an ordinary program of the operations that profile `basic` draws.
+fn rank(op: &Op) -> Option<(u32, u32, u32)> {
+    let newest_first = |number: u32| u32::MAX - number;
+    match op {
+        Op::Open { .. } => Some((0, newest_first(0), 0)),
+        Op::Alloc { .. } | Op::View { .. } | Op::Run(_) => Some((2, newest_first(0), 0)),
+        Op::Deallocate(buffer) => Some((4, newest_first(buffer.0), 0)),
+        Op::Drop(Handle::Buffer(buffer)) => Some((4, newest_first(buffer.0), 2)),
+        Op::ClearCache(_) => Some((6, newest_first(0), 0)),
+        Op::Exit => Some((8, newest_first(0), 0)),
+        _ => None,
+    }
+}
+
+fn inversions(case: &Case) -> Vec<(usize, usize)> {
+    let rank = |op: usize| rank(&case.ops[op].1);
+    let pairs = (0..case.ops.len()).flat_map(|then| (0..then).map(move |first| (first, then)));
+    let is_inverted =
+        |&(first, then): &(usize, usize)| rank(first).zip(rank(then)).is_some_and(|(a, b)| a > b);
+    pairs.filter(is_inverted).collect()
+}
+
+/// A reader takes an unusual order for a part of the bug, so only what is needed may be unusual.
+#[test]
+fn no_move_towards_program_order_keeps_the_failure() {
+    let mut inverted = 0;
+    for Input { case, aim } in inputs::basics(200) {
+        let minimized = reduce(&case, &mut Model::new(aim));
+        let result = minimized.case;
+        let before = inversions(&result);
+        for from in 0..result.ops.len() {
+            for to in 0..result.ops.len() {
+                let mut moved = result.clone();
+                let op = moved.ops.remove(from);
+                moved.ops.insert(to, op);
+                if inversions(&moved).len() < before.len() {
+                    assert!(!fails(&moved, aim), "{from} to {to} in\n{}", result.scenario());
+                }
+            }
+        }
+        inverted += before.len();
+        // What is reported as necessary is inverted, and vanishes both ways.
+        assert_eq!(minimized.inversions.len(), before.len(), "{}", result.scenario());
+        for ((first, then), told) in before.iter().zip(&minimized.inversions) {
+            let all = ops(&result);
+            let pairs: Vec<(&Op, &Op)> =
+                inversions(&result).iter().map(|&(a, b)| (&all[a], &all[b])).collect();
+            assert!(pairs.contains(&(&told.first, &told.then)), "{told}");
+            let (mut up, mut down) = (result.clone(), result.clone());
+            up.ops[*first..=*then].rotate_right(1);
+            down.ops[*first..=*then].rotate_left(1);
+            assert!(!fails(&up, aim) && !fails(&down, aim), "{told} in\n{}", result.scenario());
+        }
+    }
+    assert!(inverted > 10, "{inverted}");
+}
+
+/// An inversion that is planted is reported, and one that is not needed is put right.
+#[test]
+fn necessary_inversions_are_those_that_were_planted() {
+    let start = case(
+        "open m0 1x1; alloc b0 on m0 dram 1x32; drop b0; alloc b1 on m0 dram 1x32; drop b1; \
+         alloc b2 on m0 dram 1x32; deallocate b2",
+    );
+    let text = |case: &Case| ops(case).iter().map(|op| format!("{op}; ")).collect::<String>();
+    let mut subject = Planted(|case: &Case| {
+        let text = text(case);
+        let place = |line: &str| text.find(line);
+        let all = ["alloc b0", "drop b0", "alloc b1", "drop b1"].map(place);
+        all.iter().all(Option::is_some) && place("drop b0") < place("alloc b1")
+    });
+    let minimized = reduce(&start, &mut subject);
+    let told: Vec<String> = minimized.inversions.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["`drop b0` before `alloc b1 on m0 dram 1x32`"]);
+}
+
+/// How many small cases are held against the exhaustive optimum; the slow suite takes all 200.
+const SMALL_CASES: usize = if cfg!(feature = "slow-tests") { 200 } else { 40 };
+
+/// Sequences of so many letters are enumerated naively; longer ones by the search that the naive
+/// enumeration is a test of.
+const NAIVE_LETTERS_MAX: usize = if cfg!(debug_assertions) { 3 } else { 4 };
+
+fn bytes(letters: &[Op], sequence: &[usize]) -> u64 {
+    let specs = sequence.iter().filter_map(|&letter| letters[letter].spec());
+    specs.map(|spec| spec.pages.total().0).sum()
+}
+
+/// The optimum: the fewest operations of the alphabet that fail, and of those the fewest bytes.
+fn optimum(result: &Case, aim: Aim) -> (usize, Option<u64>) {
+    let letters = alphabet(result);
+    let count = result.ops.len();
+    for length in 1..=count.min(NAIVE_LETTERS_MAX) {
+        let mut naive = Naive::new(result, &letters, aim, Tracking::NONE);
+        let failing = naive.failing(length);
+        if let Some(least) = failing.iter().map(|sequence| bytes(&letters, sequence)).min() {
+            return (length, Some(least));
+        }
+    }
+    let shorter = enumerate(result, &letters, aim, count - 1, Limits::default());
+    assert!(!shorter.limited, "{}", result.scenario());
+    (shorter.found.map_or(count, |found| found.ops.len()), None)
+}
+
+/// The figure that matters: 200 of 200 small cases at the optimum in length and in sizes.
+#[test]
+fn small_cases_come_to_the_exhaustive_optimum() {
+    let mut known: BTreeMap<String, (usize, Option<u64>)> = BTreeMap::new();
+    let (mut in_length, mut in_sizes) = (0, 0);
+    for Input { case, aim } in inputs::basics(SMALL_CASES) {
+        let result = reduce(&case, &mut Model::new(aim)).case;
+        let text = format!("{aim:?}\n{}", result.scenario());
+        let (length, least) = *known.entry(text.clone()).or_insert_with(|| optimum(&result, aim));
+        assert_eq!(result.ops.len(), length, "{text}");
+        in_length += 1;
+        let all = ops(&result);
+        let places: Vec<usize> = (0..all.len()).collect();
+        let smallest = all.iter().filter_map(Op::spec).all(|spec| spec.pages.total().0 == 32);
+        assert!(least.is_none_or(|least| bytes(&all, &places) == least), "{text}");
+        assert!(least.is_some() || smallest, "{text}");
+        in_sizes += 1;
+    }
+    assert_eq!((in_length, in_sizes), (SMALL_CASES, SMALL_CASES));
+}
+
+/// Alphabets small enough for naive replays of every sequence, with what goes by numbers, by the
+/// end, by reads that change nothing.
+const ALPHABETS: [&str; 12] = [
+    "open m0 1x1; alloc b0 on m0 dram 1x32; deallocate b0; drop b0; exit",
+    "open m0 1x1; alloc b0 on m0 dram 1x32; view b1 of b0; use b1",
+    "open m0 1x1; alloc b0 on m0 dram 1x32; alias b1 of b0; drop b1",
+    "open m0 1x1; alloc b0 on m0 l1 1x32; deallocate b0; run k0 on m0 reads b0",
+    "open m0 1x1; run k0 on m0 cbs 1x32; run k1 on m0 cbs 1x32; close m0",
+    "open m0 1x1; alloc b0 on m0 dram 1x32; cycle b0; gc",
+    "open m0 1x2; alloc b0 on m0 dram 1x32; alloc b1 on d1 dram 1x32; release b0 d1",
+    "open m0 1x2; submesh m1 of m0 1x1; alloc b0 on m1 dram 1x32; exit",
+    "open m0 1x1; program p0 on m0 cbs 1x32; enqueue p0; drop p0; clear-cache m0",
+    "open m0 1x1; alloc b0 on m0 dram 1x32; lose 1; server restart; checkpoint",
+    "open m0 1x1; alloc b0 on m0 dram 1x32; tracking off; process q1; kill q0; reap",
+    "open m0 1x1; program p0 on m0 cbs 1x32; program p1 on m0 cbs 2x64; exit",
+];
+
+/// All failures that a sequence of arbitrary letters may come to, and two that are differences.
+fn failures(under: (&str, &str)) -> Vec<Failure> {
+    let other = "upstream-shm".parse().unwrap();
+    let mut failures: Vec<Failure> = [
+        OracleName::UnknownFree,
+        OracleName::DuplicateAllocation,
+        OracleName::StaleFree,
+        OracleName::Residue,
+        OracleName::TrackerTruth,
+        OracleName::Balance,
+        OracleName::Teardown,
+        OracleName::UseAfterFree,
+        OracleName::DeviceLeak,
+    ]
+    .map(Failure::Oracle)
+    .to_vec();
+    if under.0 != "upstream-shm" {
+        failures.push(Failure::Difference(OracleName::Balance, other));
+        failures.push(Failure::Difference(OracleName::UseAfterFree, other));
+    }
+    failures
+}
+
+/// The search merges states and undoes; a plain replay of every sequence does neither.
+#[test]
+fn the_enumeration_finds_what_replaying_every_sequence_finds() {
+    let (mut found, mut not_found) = (0, 0);
+    let length = 3;
+    for (index, lines) in ALPHABETS.into_iter().enumerate() {
+        let start = case("");
+        let letters = alphabet(&case(lines));
+        for under in [UNDER[index % UNDER.len()], ("fork-head", "k1")] {
+            for failure in failures(under) {
+                let (fixes, server) = (under.0.parse().unwrap(), under.1.parse().unwrap());
+                let aim = Aim { fixes, server, failure };
+                let all = enumerate(&start, &letters, aim, length, Limits::default());
+                let mut naive = Naive::new(&start, &letters, aim, Tracking::NONE);
+                let shortest = (1..=length).find(|&length| !naive.failing(length).is_empty());
+                let text = format!("{lines} {aim:?}");
+                assert_eq!(all.found.as_ref().map(|case| case.ops.len()), shortest, "{text}");
+                match &all.found {
+                    Some(case) => assert!(fails(case, aim), "{text}\n{}", case.scenario()),
+                    None => assert_eq!((all.length, all.limited), (length, false)),
+                }
+                found += usize::from(shortest.is_some());
+                not_found += usize::from(shortest.is_none());
+            }
+        }
+    }
+    assert!(found > 40 && not_found > 40, "{found} found, {not_found} not");
+}
+
+/// The number that a proof states is the number of sequences, not of states or of replays.
+#[test]
+fn the_number_of_sequences_is_as_documented() {
+    let mut total = 0;
+    for lines in ALPHABETS {
+        // Where an operation goes by the numbers of names, any name may come first: `gc` goes by
+        // those of buffers, `exit` by those of meshes and programs.
+        let is_free = Free { buffers: lines.contains("gc"), others: lines.contains("exit") };
+        let (start, letters) = (case(""), alphabet(&case(lines)));
+        let (fixes, server) = ("upstream-shm".parse().unwrap(), "shm".parse().unwrap());
+        let aim = Aim { fixes, server, failure: Failure::Oracle(OracleName::FreeList) };
+        for length in 1..=3 {
+            let all = enumerate(&start, &letters, aim, length, Limits::default());
+            let mut naive = Naive::new(&start, &letters, aim, Tracking::FULL);
+            let count = naive.count(&mut Vec::new(), length, is_free);
+            assert_eq!(all.sequences, count, "{lines} {length}");
+            total += all.sequences;
+        }
+    }
+    assert!(total > 1000, "{total}");
+}
+
+fn switches(turns: &[Action]) -> usize {
+    turns.windows(2).filter(|pair| pair[0] != pair[1]).count()
+}
+
+fn turns(case: &Case, aim: Aim) -> Vec<Action> {
+    Model::new(aim).turns(case).into_iter().map(|(action, _)| action).collect()
+}
+
+/// Every order of the turns.
+fn orders(turns: &[Action]) -> Vec<Vec<Action>> {
+    let Some(first) = turns.first() else { return vec![Vec::new()] };
+    let mut different: Vec<Action> = vec![*first];
+    different.extend(turns);
+    different.sort_unstable();
+    different.dedup();
+    let mut all = Vec::new();
+    for action in different {
+        let mut rest = turns.to_vec();
+        rest.remove(rest.iter().position(|&other| other == action).unwrap());
+        for mut order in orders(&rest) {
+            order.insert(0, action);
+            all.push(order);
+        }
+    }
+    all
+}
+
+/// tt-metal.md G 20: a mesh that closes while another thread is inside an operation on it.
+const CLOSED_UNDER_A_THREAD: &str = "open m0 2x4; alloc b0 on m0 dram 3x2048; \
+    t1: alloc b1 on m0 dram 4x2048; t2: view b2 of b0; close m0; t1: drop b1; t2: drop b2; \
+    drop b0; schedule t0 t1 t0 t0 t0 t0 t2 t1 t1 t2 t1 t0";
+
+/// Turns by name stay what they were when others go, so threads reduce as everything else does.
+#[test]
+fn threads_reduce_to_the_fewest_switches() {
+    let closed = case(CLOSED_UNDER_A_THREAD);
+    let mut stepped = 0;
+    let races = (0..).filter_map(|seed: usize| {
+        let case = match seed % 3 {
+            0 => inputs::threaded(inputs::arbitrary(seed as u64, 24), seed as u64),
+            1 => inputs::threaded(inputs::basic(seed as u64), seed as u64),
+            _ => inputs::picked(closed.clone(), seed as u64),
+        };
+        inputs::race(case, UNDER[seed / 3 % UNDER.len()])
+    });
+    for Input { case, aim } in races.take(60) {
+        let minimized = reduce(&case, &mut Model::new(aim));
+        let result = &minimized.case;
+        let text = format!("{aim:?}\n{}", result.scenario());
+        assert!(minimized.complete && fails(result, aim), "{text}");
+        // Past the schedule the turns go on by themselves; its text says the same.
+        let parsed: Scenario = result.scenario().to_string().parse().unwrap();
+        assert_eq!(Case::of(&parsed), *result, "{text}");
+        if !result.is_stepped() {
+            continue;
+        }
+        stepped += 1;
+        assert!(result.picks.is_empty(), "{text}");
+        assert_eq!(reduce(result, &mut Model::new(aim)).case, *result, "{text}");
+        for left_out in 0..result.ops.len() {
+            let all = Model::new(aim).turns(result).into_iter();
+            let schedule = all.filter(|&(_, op)| op != Some(left_out)).map(|(turn, _)| turn);
+            let mut without = Case { schedule: schedule.collect(), ..result.clone() };
+            without.ops.remove(left_out);
+            assert!(!fails(&without, aim), "{left_out} of {text}");
+        }
+        let taken = turns(result, aim);
+        if taken.len() > 7 {
+            continue;
+        }
+        for schedule in orders(&taken) {
+            let other = Case { schedule, ..result.clone() };
+            let fewer = switches(&turns(&other, aim)) < switches(&taken);
+            assert!(!fewer || !fails(&other, aim), "{:?} in {text}", other.schedule);
+        }
+    }
+    assert!(stepped > 15, "{stepped} needed turns");
+}
+
+/// The race itself: what is left is the allocation, the close between its parts, and nothing else.
+#[test]
+fn a_race_is_left_with_two_threads_and_its_switches() {
+    let Input { case, aim } =
+        input(case(CLOSED_UNDER_A_THREAD), ("upstream-shm", "shm"), 0).unwrap();
+    let result = reduce(&case, &mut Model::new(aim)).case;
+    let lines: Vec<String> = result.scenario().to_string().lines().map(str::to_owned).collect();
+    insta::assert_snapshot!("a_race", lines.join("\n"));
+}
+
+/// Any moment is a good one to stop: what there is fails.
+#[test]
+fn an_interrupted_reduction_still_fails() {
+    for Input { case, aim } in inputs::basics(12).into_iter().chain(inputs::wild(8)) {
+        let full = reduce(&case, &mut Model::new(aim));
+        for attempts in [0, 1, 2, 3, 5, 8, 13, 21, 34, 55] {
+            let asked = Cell::new(0_u64);
+            let interrupted = || {
+                asked.set(asked.get() + 1);
+                asked.get() > attempts
+            };
+            let mut options = Options { interrupted: Some(&interrupted), ..Options::default() };
+            let minimized = minimize(&case, &mut Model::new(aim), &mut options).unwrap();
+            assert!(fails(&minimized.case, aim), "{aim:?} after {attempts}");
+            assert!(minimized.replays <= attempts + 1, "{} replays", minimized.replays);
+            assert!(minimized.case.ops.len() >= full.case.ops.len());
+            assert!(!minimized.complete || minimized.case == full.case);
+        }
+        let mut options = Options { deadline: Some(Instant::now()), ..Options::default() };
+        let minimized = minimize(&case, &mut Model::new(aim), &mut options).unwrap();
+        assert!(fails(&minimized.case, aim) && !minimized.complete);
+        assert_eq!(minimized.replays, 1);
+    }
+}
+
+/// What is reduced stays as it is, or a second call would show that the first was not done.
+#[test]
+fn a_result_is_its_own_reduction() {
+    for Input { case, aim } in inputs::basics(120).into_iter().chain(inputs::wild(120)) {
+        let once = reduce(&case, &mut Model::new(aim)).case;
+        let twice = reduce(&once, &mut Model::new(aim)).case;
+        assert_eq!(once, twice, "{aim:?}\n{}\n{}", once.scenario(), twice.scenario());
+    }
+}
+
+/// Every attempt is told, and what is told of it is true.
+#[test]
+fn the_log_tells_every_attempt() {
+    let Input { case, aim } = inputs::basics(8).pop().unwrap();
+    let mut told: Vec<(&'static str, Case, bool)> = Vec::new();
+    let mut log = |attempt: &Attempt<'_>| {
+        assert_eq!(attempt.operations, attempt.case.ops.len());
+        told.push((attempt.pass, attempt.case.clone(), attempt.kept));
+    };
+    let mut options = Options { log: Some(&mut log), ..Options::default() };
+    let minimized = minimize(&case, &mut Model::new(aim), &mut options).unwrap();
+    // The first replay is that of the input.
+    assert_eq!(told.len() as u64 + 1, minimized.replays);
+    for (pass, case, kept) in &told {
+        assert_eq!(fails(case, aim), *kept, "{pass}\n{}", case.scenario());
+    }
+}
+
+/// Of what does not fail there is nothing to reduce.
+#[test]
+fn a_case_that_does_not_fail_is_refused() {
+    let (fixes, server) = ("upstream-shm".parse().unwrap(), "shm".parse().unwrap());
+    let aim = Aim { fixes, server, failure: Failure::Oracle(OracleName::Residue) };
+    let refused = minimize(&inputs::basic(1), &mut Model::new(aim), &mut Options::default());
+    assert_eq!(refused.unwrap_err(), DoesNotFail);
+}
+
+/// Which fixes a failure needs: without any one of them it is another failure or none.
+#[test]
+fn none_of_the_needed_fixes_can_be_left_out() {
+    for Input { case, aim } in inputs::basics(48) {
+        let result = reduce(&case, &mut Model::new(aim)).case;
+        let needed = needed_fixes(&result, aim);
+        assert!(fails(&result, Aim { fixes: needed, ..aim }), "{needed}");
+        for fix in needed.iter() {
+            assert!(!fails(&result, Aim { fixes: needed.without(fix), ..aim }), "{needed}");
+        }
+        for defect in needed.defects() {
+            let fixes = needed.without_defect(defect);
+            assert!(!fails(&result, Aim { fixes, ..aim }), "{needed}");
+        }
+    }
+}
+
+/// What fills a memory with many buffers is shown with one.
+#[test]
+fn buffers_that_fill_a_memory_become_one() {
+    let fills = |case: &Case| {
+        let specs = case.ops.iter().filter_map(|(_, op)| op.spec());
+        specs.map(|spec| spec.pages.total().0).sum::<u64>() > 900_000
+    };
+    let lines: Vec<String> =
+        (0..300).map(|name| format!("alloc b{name} on m0 l1 4x2048")).collect();
+    let start = case(&format!("open m0 1x1; {}", lines.join("; ")));
+    let result = reduce(&start, &mut Planted(fills)).case;
+    assert_eq!(result.ops.len(), 1, "{}", result.scenario());
+    assert!(fails_by_at_most(&result, 900_000, 2048), "{}", result.scenario());
+}
+
+fn fails_by_at_most(case: &Case, wanted: u64, page: u64) -> bool {
+    let total: u64 =
+        case.ops.iter().filter_map(|(_, op)| op.spec()).map(|s| s.pages.total().0).sum();
+    total > wanted && total <= wanted + page
+}

@@ -1,0 +1,168 @@
+//! `freeorder minimize` as its user meets it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use freeorder::scenario::Scenario;
+
+fn freeorder(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_freeorder"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .env_remove("RUST_BACKTRACE")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A folder of this test's own, empty.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The scenario of a seed, in a file.
+fn seed(folder: &Path, seed: &str) -> String {
+    let printed = stdout(&freeorder(&["run", "--seed", seed, "--print"]));
+    let path = folder.join(format!("seed-{seed}.scenario"));
+    std::fs::write(&path, printed).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+/// What was written replays: `run` finds the same failure, as often as the file expects.
+#[test]
+fn what_minimize_writes_fails_as_it_says() {
+    let folder = folder("writes");
+    for (number, fixes, server, oracle) in [
+        ("1", "before", "k1", "unknown-free"),
+        ("2", "three-fixes", "k1", "residue"),
+        ("4", "three-fixes", "k1", "device-leak"),
+        ("6", "fork-head", "k1", "stale-free"),
+        ("7", "final", "k2", "tracker-truth"),
+        ("5", "upstream-shm+stale-override", "shm", "use-after-free"),
+    ] {
+        let input = seed(&folder, number);
+        let out = folder.join(format!("{oracle}.scenario")).to_string_lossy().into_owned();
+        let under = ["--fixes", fixes, "--server", server];
+        let arguments = [["minimize", &input, "--oracle", oracle].as_slice(), &under].concat();
+        let output = freeorder(&[arguments.as_slice(), &["-o", &out]].concat());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert_eq!(stderr(&output), "");
+        let text = std::fs::read_to_string(&out).unwrap();
+        assert_eq!(stdout(&output), text);
+        let expected = format!("expect {fixes} {server}: {oracle}=");
+        assert!(text.lines().last().unwrap().starts_with(&expected), "{text}");
+        let run = freeorder(&[["run", &out].as_slice(), &under].concat());
+        assert_eq!(code(&run), 1, "{}", stdout(&run));
+        assert!(stdout(&run).contains(oracle), "{}", stdout(&run));
+        // An expectation that did not hold would be on standard error.
+        assert_eq!(stderr(&run), "", "{text}");
+        // Reduced again it is the same, comments included.
+        let again =
+            freeorder(&[["minimize", &out, "--oracle", oracle].as_slice(), &under].concat());
+        let code_of = |text: &str| -> Vec<String> {
+            let scenario: Scenario = text.parse().unwrap();
+            scenario.ops().map(|(_, op)| op.to_string()).collect()
+        };
+        assert_eq!(code_of(&stdout(&again)), code_of(&text));
+    }
+    // Written beside and moved: nothing else is left in the folder.
+    let left = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(left, 12);
+}
+
+/// A report that is read is to be seen when it changes.
+#[test]
+fn a_result_says_its_class_its_proof_and_its_necessary_order() {
+    let input = seed(&folder("report"), "7");
+    let under = ["--fixes", "fork-head", "--server", "k1", "--oracle", "stale-free"];
+    let arguments = [["minimize", &input].as_slice(), &under].concat();
+    insta::assert_snapshot!("minimize_stale_free", stdout(&freeorder(&arguments)));
+    let json = freeorder(&[arguments.as_slice(), &["--format", "json"]].concat());
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(value["version"], 1);
+    assert_eq!(value["kind"], "stale-free");
+    assert_eq!(value["complete"], true);
+    assert!(value["sequences_tried"].as_u64().unwrap() > 0);
+    assert_eq!(value["operations_before"], 102);
+    let scenario: Scenario = value["scenario"].as_str().unwrap().parse().unwrap();
+    assert_eq!(scenario.ops().count() as u64, value["operations"].as_u64().unwrap());
+}
+
+/// `-v` says what is tried, on standard error, so that the result can still be piped.
+#[test]
+fn verbose_says_what_is_tried() {
+    let input = seed(&folder("verbose"), "7");
+    let under = ["--fixes", "final", "--server", "k2"];
+    let quiet = freeorder(&[["minimize", &input].as_slice(), &under].concat());
+    let verbose = freeorder(&[["minimize", &input, "-v"].as_slice(), &under].concat());
+    assert_eq!(stdout(&quiet), stdout(&verbose));
+    assert_eq!(stderr(&quiet), "");
+    let told = stderr(&verbose);
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines.len() > 20, "{told}");
+    let is_attempt = |line: &&str| {
+        line.contains(" operations: ") && (line.ends_with(": fails") || line.ends_with("does not"))
+    };
+    assert!(lines.iter().all(is_attempt), "{told}");
+    assert!(told.contains("ddmin: "), "{told}");
+}
+
+/// With no time at all the result is the input up to its failure, and says so.
+#[test]
+fn without_time_the_result_still_fails() {
+    let folder = folder("time");
+    let input = seed(&folder, "3");
+    let out = folder.join("out.scenario").to_string_lossy().into_owned();
+    let under = ["--fixes", "fork-head", "--server", "k1", "--oracle", "stale-free"];
+    let arguments = ["minimize", &input, "-o", &out, "--for", "1ms"];
+    let output = freeorder(&[arguments.as_slice(), &under].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let run = freeorder(&["run", &out, "--fixes", "fork-head", "--server", "k1"]);
+    assert_eq!(code(&run), 1);
+    assert_eq!(stderr(&run), "");
+}
+
+/// What does not fail is bad input, and the message says what there is instead.
+#[test]
+fn what_does_not_fail_is_exit_code_2() {
+    let folder = folder("refused");
+    let input = seed(&folder, "7");
+    let refused = |arguments: &[&str], told: &str| {
+        let output = freeorder(&[["minimize"].as_slice(), arguments].concat());
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert_eq!(stdout(&output), "");
+        let text = stderr(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(told), "{arguments:?}: {text}");
+        assert!(!text.contains("panicked"), "{text}");
+    };
+    refused(&[&input, "--fixes", "upstream-shm", "--server", "shm"], "fails nothing");
+    let under = ["--fixes", "final", "--server", "k2", "--oracle", "stale-free"];
+    refused(&[[input.as_str()].as_slice(), &under].concat(), "does not fail stale-free; it fails");
+    refused(&[&input, "--oracle", "stale-fre"], "did you mean `stale-free`");
+    refused(&[&input, "--fixes", "finl"], "finl");
+    refused(&[&input, "--for", "soon"], "soon");
+    refused(&["no-such-file.scenario"], "no-such-file.scenario");
+    refused(&[], "<FILE>");
+    let wrong = folder.join("wrong.scenario");
+    std::fs::write(&wrong, "freeorder 1\ndealocate b0\n").unwrap();
+    refused(&[&wrong.to_string_lossy()], "did you mean `deallocate`");
+    refused(&[&input, "-o", "/no/such/folder/out.scenario"], "/no/such/folder/out.scenario");
+}
