@@ -142,23 +142,26 @@ impl Runtime {
         true
     }
 
+    /// Whether a deallocation of the MeshBuffer waits in a queue.
+    pub(super) fn deallocation_is_queued(&self, id: ObjectId) -> bool {
+        let mut commands = self.meshes.iter().flat_map(|(_, mesh)| &mesh.queue.commands);
+        commands
+            .any(|command| matches!(command, Command::Deallocate { object, .. } if *object == id))
+    }
+
     /// The worker executes all that is queued, oldest first; false if nothing is. What a command
     /// releases can queue up in its turn.
     pub(super) fn finish_queue<S: Surroundings>(&mut self, out: &mut S, mesh: u32) -> bool {
         let any = !self.meshes[mesh].queue.commands.is_empty();
-        while !self.meshes[mesh].queue.commands.is_empty() {
-            for command in self.take_commands(mesh) {
-                match command {
-                    Command::Run { program, bound, fresh } => {
-                        let runtime_id = self.programs[program].runtime_id;
-                        out.emit(Event::QueuedProgramRan { program: runtime_id });
-                        Self::access(out, &bound, fresh);
-                        self.release_program(out, program, Role::Device);
-                    }
-                    Command::Deallocate { object, role } => {
-                        self.deallocate_in_turn(out, object, role);
-                    }
+        while let Some(command) = self.take_command(mesh) {
+            match command {
+                Command::Run { program, bound, fresh } => {
+                    let runtime_id = self.programs[program].runtime_id;
+                    out.emit(Event::QueuedProgramRan { program: runtime_id });
+                    Self::access(out, &bound, fresh);
+                    self.release_program(out, program, Role::Device);
                 }
+                Command::Deallocate { object, role } => self.deallocate_in_turn(out, object, role),
             }
         }
         any
@@ -190,9 +193,8 @@ impl Runtime {
         if self.meshes[mesh].queue == CommandQueue::default() {
             return;
         }
-        let commands = self.take_commands(mesh);
-        self.meshes.update(mesh, |mesh| mesh.queue = CommandQueue::default());
-        for command in commands {
+        self.meshes.update(mesh, |mesh| mesh.queue.asynchronous = false);
+        while let Some(command) = self.take_command(mesh) {
             match command {
                 Command::Run { program, .. } => self.release_program(out, program, Role::Device),
                 Command::Deallocate { object, role } => {
@@ -200,11 +202,12 @@ impl Runtime {
                 }
             }
         }
+        self.meshes.update(mesh, |mesh| mesh.queue = CommandQueue::default());
     }
 
-    fn take_commands(&mut self, mesh: u32) -> Vec<Command> {
-        let commands = self.meshes[mesh].queue.commands.clone();
-        self.meshes.update(mesh, |mesh| mesh.queue.commands.clear());
-        commands
+    fn take_command(&mut self, mesh: u32) -> Option<Command> {
+        let command = self.meshes[mesh].queue.commands.first().cloned()?;
+        self.meshes.update(mesh, |mesh| _ = mesh.queue.commands.remove(0));
+        Some(command)
     }
 }

@@ -187,7 +187,8 @@ impl Runtime {
             _ => object.owners.any(&[Role::UserHandle, Role::Cycle, Role::CacheEntry, Role::View]),
         };
         let pooled = || self.programs.iter().any(|(_, program)| program.pool.contains(&id));
-        if object.status == AllocationStatus::Allocated && !held && !pooled() {
+        let waits = || pooled() || self.deallocation_is_queued(id);
+        if object.status == AllocationStatus::Allocated && !held && !waits() {
             let (object, region, address) = (object.reference(), object.region(), object.address);
             out.emit(Event::Stranded { object, region, address });
         }

@@ -192,6 +192,8 @@ impl Runtime {
     }
 
     fn close_expired<S: Surroundings>(&mut self, out: &mut S, mesh: u32) {
+        // What the worker lets go still finds its mesh.
+        self.drain_queue(out, mesh);
         self.expiring.update(|expiring| *expiring = Some(mesh));
         self.close(out, mesh);
         self.clear_cache(out, mesh);
