@@ -201,6 +201,7 @@ impl Runtime {
         self.expiring.reset(None);
         self.next_unique_id.reset(0);
         self.current_process.reset(0);
+        self.in_flight.clear();
         self.process = 0;
         self.processes.insert(Process { alive: true, ..Process::default() });
     }
