@@ -11,6 +11,7 @@ use freeorder::generate::{
 };
 use freeorder::mark::Mark;
 use freeorder::scenario::{Case, Scenario, run};
+use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
 
 /// The marks that a run reached.
@@ -171,6 +172,33 @@ fn every_mark_is_reached_within_three_hundred_seeds() {
     }
 }
 
+/// A replayer that remembered anything of the case before would find what is not there, or miss
+/// what is: it did remember the buffers that threads had been in the middle of.
+#[test]
+fn a_replayer_forgets_the_case_before() {
+    let case = |text: &str| Case::of(&text.parse::<Scenario>().expect("a scenario"));
+    let threads = case(
+        "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 1x2048\nt1: deallocate b0\ngc\n\
+         schedule t0 t0 t0 t1 t0 t1 t1\n",
+    );
+    let ordinary =
+        case("freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 1x2048\nclose m0\ndrop b0\n");
+    let mut replayer = Replayer::new(Preset::UpstreamShm.fixes(), ServerKind::Shm);
+    assert_eq!(replayer.classes(&ordinary), []);
+    replayer.classes(&threads);
+    assert_eq!(replayer.classes(&ordinary), []);
+
+    let (fixes, server) = (Preset::Final.fixes(), ServerKind::K1);
+    let mut used = Replayer::new(fixes, server);
+    for seed in 0..50 {
+        for profile in Profile::ALL {
+            let case = of_seed(profile, seed);
+            let fresh = Replayer::new(fixes, server).classes(&case).to_vec();
+            assert_eq!(used.classes(&case), fresh, "{profile} {seed}");
+        }
+    }
+}
+
 fn merged(order: Order, lengths: &[u32], seed: u64) -> Vec<(u32, u32)> {
     let strands = lengths.iter().zip(0..);
     let strands = strands.map(|(&length, strand)| (0..length).map(|n| (strand, n)).collect());
@@ -195,7 +223,6 @@ fn urw_samples_interleavings_uniformly_and_random_does_not() {
     };
     let (orders, urw) = chi_square(Order::Urw);
     assert_eq!(orders, 90);
-    eprintln!("chi {urw}");
     let limit = 89.0 + 5.0 * f64::sqrt(2.0 * 89.0);
     assert!(urw < limit, "chi-square {urw}");
     let (_, random) = chi_square(Order::Random);
@@ -232,7 +259,6 @@ fn urw_sees_most_orders() {
     };
     let [urw, random] = [Order::Urw, Order::Random].map(distinct);
     let [pct, pos] = [Order::Pct { depth: 3 }, Order::Pos].map(distinct);
-    eprintln!("{urw} {random} {pct} {pos}");
     assert!(urw > 19_600, "urw {urw}");
     assert!(urw > random && random > pos && pos > pct, "{urw} {random} {pos} {pct}");
 }
@@ -301,7 +327,6 @@ fn claims_are_written_as_bytes_where_the_profile_can() {
             }
         }
     }
-    eprintln!("claims {} {:?}", written.len(), written);
     assert!(written.len() >= 15, "only {} of {}: {written:?}", written.len(), CLAIMS.len());
 }
 
@@ -326,6 +351,10 @@ fn what_cannot_be_written_is_told() {
         told(Profile::Lifecycle, "open m0 2x4\nt1: gc\n"),
         "operation 2, `t1: gc`, cannot be drawn under profile lifecycle; its threads are t0 alone"
     );
+    // Who lets go of m0 here does not close it: m2 keeps m1 alive, and m1 keeps m0.
+    let kept = "open m0 1x4\nsubmesh m1 of m0 1x2\nsubmesh m2 of m1 1x1\nclose m1\ndrop m1\n";
+    assert!(encode(Profile::Tame, kept).is_ok());
+    assert!(told(Profile::Tame, &format!("{kept}drop m0\n")).contains("`drop m0`, cannot"));
     assert!(told(Profile::Tame, "l1-small 5\nopen m0 2x4\n").starts_with("the setup cannot"));
     assert!(told(Profile::Threads, "open m0 2x4\npicks 1\n").starts_with("picks cannot"));
     let turn = told(Profile::Threads, "open m0 2x4\nschedule t0 t7\n");

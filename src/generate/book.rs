@@ -50,7 +50,8 @@ pub(super) struct Book {
     chips: [u8; MESHES],
     /// Rows, columns, and the row and column of the first chip.
     pub rectangle: [(MeshShape, (u8, u8)); MESHES],
-    parent: [u8; MESHES],
+    /// The meshes that each was cut from, up to the whole: each keeps them alive.
+    ancestors: [Set; MESHES],
     /// Meshes whose cache holds something, and whose cache is off.
     pub cached: Set,
     pub disabled: Set,
@@ -83,7 +84,7 @@ impl Default for Book {
             device_active: false,
             chips: [0; MESHES],
             rectangle: [(MeshShape { rows: 2, columns: 4 }, (0, 0)); MESHES],
-            parent: [0; MESHES],
+            ancestors: [0; MESHES],
             cached: 0,
             disabled: 0,
             program_on: [0; PROGRAMS],
@@ -137,13 +138,12 @@ impl Book {
     }
 
     /// The meshes that an ordinary program may let go of: its programs are gone, and it is closed
-    /// or nobody has a mesh that was cut from it.
+    /// or nobody has a mesh that keeps it alive.
     pub fn droppable(&self) -> Set {
         let programs =
             each(self.programs.own).map(|program| one(self.program_on[program as usize].into()));
-        let parents = each(self.meshes.own).map(|mesh| one(self.parent[mesh as usize].into()));
-        let parents = parents.fold(0, |parents, mesh| parents | mesh);
-        let needed = programs.fold(parents & self.open, |needed, mesh| needed | mesh);
+        let kept = each(self.meshes.own).fold(0, |kept, mesh| kept | self.ancestors[mesh as usize]);
+        let needed = programs.fold(kept & self.open, |needed, mesh| needed | mesh);
         self.meshes.own & !needed
     }
 
@@ -329,7 +329,8 @@ impl Book {
             rows.fold(0, |chips, number| chips | row << (4 * number))
         };
         self.rectangle[index] = (shape, at);
-        self.parent[index] = parent.map_or(u8::MAX, |parent| parent as u8);
+        self.ancestors[index] =
+            parent.map_or(0, |parent| self.ancestors[parent as usize] | one(parent));
         self.meshes.hold(mesh);
         self.open |= one(mesh);
         self.active &= !one(mesh);
