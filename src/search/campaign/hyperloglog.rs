@@ -1,7 +1,5 @@
 //! How many different hashes there were, about, in a few kilobytes.
 
-use crate::journal::mix;
-
 /// Bits of a hash that choose a register.
 const INDEX_BITS: u32 = 14;
 /// Bits of a hash that are left for its rank.
@@ -38,7 +36,7 @@ impl HyperLogLog {
 
     /// Takes a hash down.
     pub fn insert(&mut self, hash: u64) {
-        let mixed = mix(0, hash);
+        let mixed = scattered(hash);
         let index = (mixed >> RANK_BITS) as usize;
         let rest = mixed << INDEX_BITS;
         let rank = rest.leading_zeros().min(RANK_BITS) + 1;
@@ -102,6 +100,14 @@ fn sigma(mut x: f64) -> f64 {
             return sum;
         }
     }
+}
+
+/// The finalizer of MurmurHash3: every bit of the word decides every bit of the result, which the
+/// choice of a register needs more than a state hash does.
+fn scattered(mut word: u64) -> u64 {
+    word = (word ^ word >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    word = (word ^ word >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    word ^ word >> 33
 }
 
 fn tau(mut x: f64) -> f64 {
