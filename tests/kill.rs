@@ -4,19 +4,17 @@
 
 mod fuzzed;
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use freeorder::choice::{Choices, Seeded};
 use fuzzed::{code, folder, fuzz, json, stderr, written};
 
-/// The longest time before a kill. Starting takes some milliseconds, so that some kills hit that.
-const DELAY_MILLISECONDS_MAX: u64 = 800;
-
 const PLAN: [&str; 6] = ["--fixes", "before", "--server", "k1", "--out", "out"];
 
-fn endless(at: &std::path::Path) -> Child {
+fn endless(at: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_freeorder"))
         .arg("fuzz")
         .args(PLAN)
@@ -38,26 +36,41 @@ fn seed() -> u64 {
     seed
 }
 
-/// Kills a running campaign so many times, continues it, and compares with an undisturbed one.
-fn killed_and_continued(name: &str, kills: u64) {
-    let mut choices = Seeded::new(seed());
-    let at = folder(name);
-    for _ in 0..kills {
-        let mut child = endless(&at);
-        sleep(Duration::from_millis(choices.pick(DELAY_MILLISECONDS_MAX)));
-        child.kill().unwrap();
-        assert_eq!(child.wait().unwrap().code(), None, "it was running until it was killed");
-    }
-    // One more, so that there is a state to continue from however slow the machine is.
-    let mut child = endless(&at);
-    while !at.join("out/campaign.json").exists() {
-        sleep(Duration::from_millis(10));
+/// How far the campaign in the folder has come; none if it has not begun.
+fn reached(at: &Path) -> Option<u64> {
+    let state = std::fs::read(at.join("out/campaign.json")).ok()?;
+    serde_json::from_slice::<serde_json::Value>(&state).unwrap()["to"].as_u64()
+}
+
+/// Runs until the campaign has come further, kills it, and answers how long that took.
+fn advanced(at: &Path) -> Duration {
+    let before = reached(at);
+    let start = Instant::now();
+    let mut child = endless(at);
+    while reached(at).is_none_or(|now| now == before.unwrap_or(0)) {
+        sleep(Duration::from_millis(5));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let state = std::fs::read(at.join("out/campaign.json")).unwrap();
-    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
-    let reached = state["to"].as_u64().unwrap();
+    start.elapsed()
+}
+
+/// Kills a running campaign so many times, continues it, and compares with an undisturbed one.
+///
+/// The moments lie between nothing and twice the time that the machine needs for some progress, so
+/// that they hit the start, the search, the reducer and the files.
+fn killed_and_continued(name: &str, kills: u64) {
+    let mut choices = Seeded::new(seed());
+    let at = folder(name);
+    let longest = 2 * advanced(&at).as_micros() as u64;
+    for _ in 0..kills {
+        let mut child = endless(&at);
+        sleep(Duration::from_micros(choices.pick(longest)));
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().code(), None, "it was running until it was killed");
+    }
+    let reached = reached(&at).unwrap();
+    assert!(reached > 0);
     println!("{kills} kills, {reached} seeds");
     let seeds = format!("0..{}", reached + 50);
     let continued = fuzz(&at, &[&PLAN[..], &["--seeds", &seeds]].concat());
