@@ -79,8 +79,9 @@ fn fork_head_frees_for_others_when_a_dead_handle_is_dropped() {
     let lines: Vec<String> = stale.case.ops.iter().map(|(_, op)| op.to_string()).collect();
     assert!(stale.found.late_drop);
     assert!(matches!(lines.len(), 5..=6), "{lines:?}");
-    assert_eq!(lines.last().unwrap().replace("drop", "deallocate"), lines[2], "{lines:?}");
-    assert!(lines[3].starts_with("alloc"), "the next owner of the address: {lines:?}");
+    assert!(lines.contains(&lines.last().unwrap().replace("drop", "deallocate")), "{lines:?}");
+    let owners = lines.iter().filter(|line| line.starts_with("alloc")).count();
+    assert_eq!(owners, 2, "the other owner of the address: {lines:?}");
     assert!(!fails(stale, Preset::Final.fixes(), ServerKind::K1));
 }
 

@@ -153,7 +153,8 @@ impl Calls {
         Ok(())
     }
 
-    /// The same calls through a manager of one allocator: what a bank stores, and the address limit.
+    /// The same calls through a manager of one allocator: what a bank stores, and the address
+    /// limit.
     fn check_banks(&self) -> Result<(), String> {
         let limit = DeviceAddr(self.config.offset.0 + self.config.max_size.0 / 4);
         let mut manager = BankManager::new(self.banks(limit), Dependencies::single());

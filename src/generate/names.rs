@@ -33,8 +33,8 @@ pub(super) fn visit(op: &mut Op, see: &mut impl FnMut(Sort, &mut u32)) {
     });
 }
 
-/// The buffers, meshes, programs and traces that an operation touches, a bit each; names above 63 share
-/// the last one.
+/// The buffers, meshes, programs and traces that an operation touches, a bit each; names above 63
+/// share the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Touched([u64; 4]);
 

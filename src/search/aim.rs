@@ -70,7 +70,8 @@ pub trait Subject {
 /// The model as a subject.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind};
+/// use freeorder::violation::OracleName;
 /// use freeorder::search::aim::{Aim, Failure, Model, Subject};
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 1x2048\nview b1 of b0\ndrop b1\n";
 /// let failure = Failure::Oracle(OracleName::DuplicateAllocation);

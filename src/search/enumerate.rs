@@ -113,8 +113,9 @@ fn fill(
 }
 
 /// Looks at every sequence of up to `length_max` letters, the shorter ones first, for one that
-/// fails as the aim says. Names are used in order of their numbers, so that sequences that differ in
-/// names alone are counted once; where a letter goes by the numbers, as `gc` and `exit` do, all are.
+/// fails as the aim says. Names are used in order of their numbers, so that sequences that differ
+/// in names alone are counted once; where a letter goes by the numbers, as `gc` and `exit` do, all
+/// are.
 #[must_use]
 pub fn enumerate(
     start: &Case,

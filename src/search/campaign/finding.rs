@@ -8,7 +8,8 @@ use crate::message::Role;
 use crate::scenario::Case;
 use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
 use crate::search::aim::{Aim, Failure, Model, Subject};
-use crate::search::minimize::{Minimized, Options, minimize};
+use crate::search::enumerate::Limits;
+use crate::search::minimize::{Minimized, Options, minimize, minimize_and_prove};
 use crate::violation::{OracleName, Relation, ViolationClass};
 
 /// What makes two findings of a campaign the same: the kind of the violation and who let go.
@@ -77,6 +78,9 @@ pub struct Finding {
     pub necessary_order: Vec<String>,
 }
 
+/// States that a proof may look at: it costs milliseconds, and is the same on every machine.
+const PROOF_STATES_MAX: u64 = 20_000;
+
 /// What is said of a late drop.
 const LATE_DROP: &str = "It fails in the drop of a handle whose buffer was deallocated before.";
 
@@ -94,12 +98,25 @@ impl Finding {
     pub(super) fn reduced(&self, plan: &Plan, mut limits: Options<'_>) -> Option<Self> {
         let mut model = self.model(plan);
         let reduced = match self.found.late_drop {
-            true => minimize(&self.case, &mut LateDrop(model), &mut limits),
+            true => minimize(&self.case, &mut LateDrop(model.clone()), &mut limits),
             false => minimize(&self.case, &mut model, &mut limits),
         };
-        let Minimized { case, inversions, .. } = reduced.ok()?;
-        let necessary_order = inversions.iter().map(ToString::to_string).collect();
-        Some(Self { case, minimized: true, necessary_order, ..*self })
+        let reduced = self.proven(reduced.ok()?, model, &mut limits);
+        let necessary_order = reduced.inversions.iter().map(ToString::to_string).collect();
+        Some(Self { case: reduced.case, minimized: true, necessary_order, ..*self })
+    }
+
+    /// The shortest of its kind instead, where enumeration finds one within its limit.
+    fn proven(&self, reduced: Minimized, mut model: Model, options: &mut Options<'_>) -> Minimized {
+        let limits = Limits { states_max: PROOF_STATES_MAX, deadline: options.deadline };
+        let proven = minimize_and_prove(&reduced.case, &mut model, options, limits);
+        match proven {
+            Ok((proven, _)) if proven.case.ops.len() < reduced.case.ops.len() => {
+                let is_late = LateDrop(model).fails(&proven.case).is_some();
+                if is_late || !self.found.late_drop { proven } else { reduced }
+            }
+            Ok(_) | Err(_) => reduced,
+        }
     }
 
     /// The finding as a file that [`Finding::scenario`] wrote shows it; none if it does not fail.

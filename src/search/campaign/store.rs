@@ -76,6 +76,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(&path, error)),
         };
+        remove_unfinished(folder)?;
         let mut store = Self {
             folder: folder.to_owned(),
             orderings: Hashes::open(folder.join("orderings.hashes"))?,
@@ -237,10 +238,13 @@ impl Hashes {
     }
 }
 
+/// What ends the names of files that are being written.
+const UNFINISHED: &str = ".tmp";
+
 /// Replaces a file as a whole: whoever looks finds the old one or the new one.
 fn replace(path: &Path, bytes: &[u8]) -> Stored<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.tmp"));
+    let beside = path.with_file_name(format!(".{name}{UNFINISHED}"));
     let write = || {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
@@ -249,6 +253,20 @@ fn replace(path: &Path, bytes: &[u8]) -> Stored<()> {
         sync_folder(path.parent().unwrap_or(Path::new(".")))
     };
     write().map_err(|error| failed(path, error))
+}
+
+/// Removes what a killed campaign was writing beside a file: whatever counted was renamed.
+fn remove_unfinished(folder: &Path) -> Stored<()> {
+    let entries = fs::read_dir(folder).map_err(|error| failed(folder, error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| failed(folder, error))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let of_a_scenario = name.starts_with('.') && name.ends_with(".scenario.tmp");
+        if of_a_scenario || name == format!(".{STATE}{UNFINISHED}") {
+            fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a rename last; where folders cannot be opened, it lasts without.

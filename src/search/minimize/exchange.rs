@@ -10,8 +10,8 @@ const EXCHANGED_OPERATIONS_MAX: usize = 7;
 /// Allocations are merged in cases of up to so many operations.
 const MERGED_OPERATIONS_MAX: usize = 64;
 
-/// Each allocation is rounded up to all banks of a memory, of which the largest has 64; one has less
-/// to round up than two.
+/// Each allocation is rounded up to all banks of a memory, of which the largest has 64; one has
+/// less to round up than two.
 const ROUNDED_PAGES: [u32; 3] = [0, 64, 128];
 
 impl<S: Subject> Reducer<'_, '_, S> {

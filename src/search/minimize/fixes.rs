@@ -8,7 +8,8 @@ use crate::search::aim::{Aim, Model, Subject};
 /// order of the tables, and stays out if the failure stays.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind};
+/// use freeorder::violation::OracleName;
 /// use freeorder::search::{aim::{Aim, Failure}, minimize::needed_fixes};
 /// let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\ndeallocate b0\n";
 /// let failure = Failure::Oracle(OracleName::DeviceLeak);

@@ -61,7 +61,8 @@ pub struct DoesNotFail;
 /// Reduces a failing case.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind};
+/// use freeorder::violation::OracleName;
 /// use freeorder::search::aim::{Aim, Failure, Model};
 /// use freeorder::search::minimize::{Options, minimize};
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nalloc b1 on m0 l1 9x2048\n\

@@ -35,7 +35,8 @@ pub struct Proof {
 /// or past a limit.
 ///
 /// ```
-/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind, violation::OracleName};
+/// use freeorder::{fix::Preset, scenario::{Case, Scenario}, server::ServerKind};
+/// use freeorder::violation::OracleName;
 /// use freeorder::search::{aim::{Aim, Failure, Model}, enumerate::Limits};
 /// use freeorder::search::minimize::{Options, minimize_and_prove};
 /// let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 3x2048\nview b1 of b0\nexit\n";
