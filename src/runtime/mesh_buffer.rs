@@ -164,14 +164,14 @@ impl Runtime {
     /// views hold the device-local buffers, a program's pool holds the backing buffer.
     pub(super) fn bury_husk<S: Surroundings>(&mut self, out: &mut S, id: ObjectId, role: Role) {
         let object = self.objects[id.0];
-        if !object.husk {
+        if !object.husk || object.owners.count(Role::View) > 0 {
             return;
         }
-        if object.owners.count(Role::View) == 0 && !object.non_owners.is_empty() {
+        if !object.non_owners.is_empty() {
             self.destroy_non_owners(out, id, object.non_owners, role);
         }
         let object = self.objects[id.0];
-        if object.non_owners.is_empty() && !object.owners.any(&BACKING_HOLDERS) {
+        if !object.owners.any(&BACKING_HOLDERS) {
             self.remove_object(out, id, role);
         }
     }
