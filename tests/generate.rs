@@ -1,6 +1,9 @@
 //! Programs from seeds and from bytes, and the orders of their teardowns.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use freeorder::choice::{Choices, Seeded};
 use freeorder::corpus::CLAIMS;
@@ -9,8 +12,9 @@ use freeorder::fix::Preset;
 use freeorder::generate::{
     EncodeError, Order, Profile, canonical, case, encode, from_bytes, merge,
 };
+use freeorder::journal::Tracking;
 use freeorder::mark::Mark;
-use freeorder::scenario::{Case, Scenario, run};
+use freeorder::scenario::{Case, Scenario, Simulation, run};
 use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
 
@@ -195,6 +199,48 @@ fn a_replayer_forgets_the_case_before() {
             let case = of_seed(profile, seed);
             let fresh = Replayer::new(fixes, server).classes(&case).to_vec();
             assert_eq!(used.classes(&case), fresh, "{profile} {seed}");
+        }
+    }
+}
+
+/// Applies a case and tells the hash after every step.
+fn hashes(simulation: &mut Simulation, case: &Case) -> Vec<u64> {
+    let mut hashes = vec![simulation.hash()];
+    if !case.is_stepped() {
+        for (_, op) in &case.ops {
+            simulation.apply(op, &mut ());
+            hashes.push(simulation.hash());
+        }
+        return hashes;
+    }
+    simulation.load(case.threads());
+    hashes[0] = simulation.hash();
+    let mut course = case.course();
+    loop {
+        let ready = simulation.world().ready();
+        if ready.is_empty() {
+            return hashes;
+        }
+        simulation.step(course.next(&ready), &mut ());
+        hashes.push(simulation.hash());
+    }
+}
+
+/// Whatever is drawn must run under any fixes and any server, and be taken back step by step: a
+/// search that goes back would else go on from a state that no program reaches.
+#[test]
+fn every_program_runs_under_any_set_and_can_be_taken_back() {
+    for profile in Profile::ALL {
+        for (seed, fixes) in (0..).zip(common::fix_sets().into_iter().cycle().take(60)) {
+            let server = ServerKind::ALL[seed as usize % ServerKind::ALL.len()];
+            let case = of_seed(profile, seed);
+            let setup = Arc::new(case.start());
+            let mut simulation = Simulation::new(setup, fixes, server, Tracking::FULL, 0);
+            let hashes = hashes(&mut simulation, &case);
+            for &before in hashes.iter().rev().skip(1) {
+                assert!(simulation.undo());
+                assert_eq!(simulation.hash(), before, "{profile} {seed} {fixes} {server}");
+            }
         }
     }
 }

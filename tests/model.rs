@@ -691,6 +691,26 @@ fn threads_with_buffers_of_their_own_are_clean_upstream_in_any_order() {
     assert!(interleaved > 1000, "only {interleaved} operations began inside another");
 }
 
+/// A view keeps its root alive, also when the root's device-local buffers have died one by one and
+/// nothing else of it is left: the view lets go of it last.
+#[test]
+fn a_view_outlives_the_last_device_local_buffer_of_its_root() {
+    let one = Op::Open { mesh: M0, shape: MeshShape { rows: 1, columns: 1 }, at: (0, 0) };
+    let release = Op::Release { buffer: B0, piece: Piece::Local(DeviceId(4)) };
+    let drop = |buffer| Op::Drop(Handle::Buffer(buffer));
+    let model = Model::new("before", K1).then(&[
+        one,
+        l1(B0),
+        Op::View { buffer: B1, of: B0, pages: None },
+        release,
+        drop(B0),
+    ]);
+    assert_eq!(model.says("buffer-destroyed b0"), 0);
+    let model = model.then(&[drop(B1)]);
+    assert_eq!(model.says("buffer-destroyed b0"), 1);
+    assert_eq!(model.says("buffer-destroyed b1"), 1);
+}
+
 /// The same for ordinary programs in random order; views outlive their roots in them, but nothing
 /// reads through one, so that not even they are at fault.
 #[test]

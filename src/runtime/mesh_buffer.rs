@@ -228,16 +228,14 @@ impl Runtime {
     /// views hold the device-local buffers, a program's pool holds the backing buffer.
     pub(super) fn bury_husk<S: Surroundings>(&mut self, out: &mut S, id: ObjectId, role: Role) {
         let object = self.objects[id.0];
-        if !object.husk {
+        if !object.husk || object.owners.count(Role::View) > 0 {
             return;
         }
-        if object.owners.count(Role::View) == 0 && !object.non_owners.is_empty() {
+        if !object.non_owners.is_empty() {
             self.destroy_non_owners(out, id, object.non_owners, role);
         }
         let object = self.objects[id.0];
-        // A view keeps its root even if every device-local buffer was released on its own.
-        let held = object.owners.any(&BACKING_HOLDERS) || object.owners.count(Role::View) > 0;
-        if object.non_owners.is_empty() && !held {
+        if !object.owners.any(&BACKING_HOLDERS) {
             self.remove_object(out, id, role);
         }
     }
