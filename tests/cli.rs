@@ -194,8 +194,17 @@ fn json_has_a_version_and_rows_and_a_schema() {
         assert_eq!(value["version"], 1);
         assert!(!value["rows"].as_array().unwrap().is_empty());
     }
-    for verb in ["matrix", "run", "fuzz", "conform", "regress", "bench", "defects", "defects-prove"]
-    {
+    for verb in [
+        "matrix",
+        "run",
+        "fuzz",
+        "conform",
+        "regress",
+        "bench",
+        "defects",
+        "defects-prove",
+        "defects-bench",
+    ] {
         let schema = stdout(&freeorder(&["schema", verb]));
         insta::assert_snapshot!(format!("schema_{verb}"), schema);
     }

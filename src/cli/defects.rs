@@ -1,6 +1,8 @@
 //! `freeorder defects`: real bugs of the past, how short their reproducers are, and how soon a
 //! search finds them.
 
+mod hunts;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -14,6 +16,8 @@ use crate::search::catalogue::{self, Entry, Optimum};
 use crate::search::enumerate::Limits;
 use crate::search::prove::{Proof, prove};
 
+pub use hunts::HuntTable;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only these, by name
@@ -25,6 +29,16 @@ pub struct Args {
     /// Write what was proved into the files of corpus/defects
     #[arg(long, requires = "prove")]
     update: bool,
+    /// Search for each bug in generated cases, minimize what is found, and say how soon it was
+    #[arg(long, conflicts_with = "prove")]
+    bench: bool,
+    /// How many streams of cases are searched for each bug
+    #[arg(long, value_name = "N", requires = "bench", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    seeds: u64,
+    /// After how many operations a bug counts as not found
+    #[arg(long, value_name = "N", requires = "bench", default_value_t = 1_000_000)]
+    operations: u64,
     /// Threads; by default one a core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -110,6 +124,10 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     if args.prove {
         return pool.install(|| print_proofs(&entries, args));
     }
+    if args.bench {
+        let limits = (args.seeds, args.operations);
+        return pool.install(|| hunts::print_hunts(&entries, limits, args.format));
+    }
     let rows: Vec<DefectRow> = entries.iter().map(row).collect();
     match args.format {
         Format::Json => output::print_json(&DefectTable { version: 1, rows })?,
@@ -138,7 +156,7 @@ fn row(entry: &Entry) -> DefectRow {
         reference: entry.reference.to_string(),
         server: entry.server.to_string(),
         oracle: entry.oracle.to_string(),
-        profile: entry.profile.to_owned(),
+        profile: entry.profile.to_string(),
         optimum: entry.optimum.map(|optimum| optimum.length),
         sequences: entry.optimum.map(|optimum| optimum.sequences),
         sources: entry.sources.iter().map(|&source| source.to_owned()).collect(),

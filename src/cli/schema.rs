@@ -5,7 +5,7 @@ use schemars::schema_for;
 
 use super::bench::BenchTable;
 use super::conform::ConformTable;
-use super::defects::{DefectTable, ProofTable};
+use super::defects::{DefectTable, HuntTable, ProofTable};
 use super::fuzz::FuzzReport;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
@@ -34,6 +34,8 @@ enum What {
     Defects,
     /// `freeorder defects --prove --format json`
     DefectsProve,
+    /// `freeorder defects --bench --format json`
+    DefectsBench,
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,6 +56,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),
         What::DefectsProve => schema_for!(ProofTable),
+        What::DefectsBench => schema_for!(HuntTable),
     };
     output::print_json(&schema)?;
     Ok(Outcome::Clean)

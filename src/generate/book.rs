@@ -14,7 +14,6 @@ const MESHES: usize = 8;
 const PROGRAMS: usize = 8;
 /// Processes of a program.
 pub(super) const PROCESSES: u32 = 2;
-
 /// Where a buffer is that one device allocated.
 const ON_DEVICE: u8 = u8::MAX;
 

@@ -3,6 +3,7 @@
 use super::aim::{Aim, Failure};
 use crate::corpus::{self, File};
 use crate::fix::{Defect, FixSet};
+use crate::generate::Profile;
 use crate::scenario::{Case, Expectation, Measure, Scenario};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
@@ -28,7 +29,7 @@ pub struct Entry {
     /// The issues and pull requests that tell of it.
     pub sources: Vec<&'static str>,
     /// The profile of generated cases that is likely to meet it.
-    pub profile: &'static str,
+    pub profile: Profile,
     /// With the bug.
     pub fixes: FixSet,
     /// Without it.
@@ -87,6 +88,8 @@ impl Entry {
                 "two expectations for one server and oracle, the second one without the bug and 0",
             )
         })?;
+        let profile = fact("profile ").map_or(Some(Profile::Lifecycle), Profile::named);
+        let profile = profile.ok_or_else(|| lacks("the name of a profile"))?;
         let optimum = fact("optimum ").and_then(Optimum::read);
         if optimum.is_some() != (pair.count > 0) {
             return Err(lacks(OPTIMUM));
@@ -96,7 +99,7 @@ impl Entry {
             what: sentence(file),
             rows: numbers_after(rows, "F, row"),
             sources: comments(file).filter(|line| line.starts_with("https://")).collect(),
-            profile: fact("profile ").unwrap_or("lifecycle"),
+            profile,
             fixes: pair.with.fixes,
             reference: pair.without.fixes,
             server: pair.with.server,
