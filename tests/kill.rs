@@ -12,6 +12,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use freeorder::choice::{Choices, Seeded};
 use fuzzed::{code, folder, fuzz, json, stderr, written};
 
+/// The longest time before a kill: all of it is run once more, undisturbed.
+const DELAY_MICROSECONDS_MAX: u64 = 1_500_000;
+
 const PLAN: [&str; 6] = ["--fixes", "before", "--server", "k1", "--out", "out"];
 
 fn endless(at: &Path) -> Child {
@@ -62,7 +65,7 @@ fn advanced(at: &Path) -> Duration {
 fn killed_and_continued(name: &str, kills: u64) {
     let mut choices = Seeded::new(seed());
     let at = folder(name);
-    let longest = 2 * advanced(&at).as_micros() as u64;
+    let longest = (2 * advanced(&at).as_micros() as u64).min(DELAY_MICROSECONDS_MAX);
     for _ in 0..kills {
         let mut child = endless(&at);
         sleep(Duration::from_micros(choices.pick(longest)));
