@@ -47,7 +47,8 @@ pub struct Args {
     #[arg(long)]
     undo: bool,
     /// Inputs for each row (minimize)
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]

@@ -113,8 +113,11 @@ fn fill(
 }
 
 /// Looks at every sequence of up to `length_max` letters, the shorter ones first, for one that
-/// fails as the aim says. Names are used in order of their numbers, so that sequences that differ in
-/// names alone are counted once; where a letter goes by the numbers, as `gc` and `exit` do, all are.
+/// fails as the aim says.
+///
+/// Names that can be exchanged are used in order of their numbers: sequences that differ in them
+/// alone are counted once. Sequences in which a letter changes nothing are not counted, unless it is
+/// the last one of the longest.
 #[must_use]
 pub fn enumerate(
     start: &Case,
@@ -149,37 +152,72 @@ pub fn enumerate(
 struct Names([u32; 5]);
 
 impl Names {
-    /// Every name of the kinds whose numbers decide: `gc` collects buffers in the order of their
-    /// names, and `exit` drops programs and meshes so.
+    /// All names, for the kinds of which no two can be exchanged: the alphabet says something of
+    /// one that it does not say of the other, or an operation goes by their numbers, as `gc` does
+    /// by those of buffers and `exit` by those of meshes, programs and traces.
     fn used_from_the_start(letters: &[Op]) -> Self {
         let has = |wanted: fn(&Op) -> bool| letters.iter().any(wanted);
-        let kinds = [
-            has(|op| matches!(op, Op::Cycle(_))),
-            has(|op| matches!(op, Op::Exit)),
-            has(|op| matches!(op, Op::Exit)),
-            false,
-            has(|op| matches!(op, Op::Exit)),
-        ];
-        Self(kinds.map(|decide| if decide { u32::MAX } else { 0 }))
+        let (by_buffer, by_others) = (has(|op| *op == Op::Gc), has(|op| *op == Op::Exit));
+        let by_number = [by_buffer || by_others, by_others, by_others, false, by_others];
+        let all: BTreeSet<&Op> = letters.iter().collect();
+        let named = letters.iter().flat_map(Op::names).filter_map(numbered);
+        let named = named.collect::<BTreeSet<_>>().into_iter();
+        let mut used = by_number.map(|goes| if goes { u32::MAX } else { 0 });
+        for (kind, number) in named.filter(|&(_, number)| number > 0) {
+            let is_closed = letters.iter().all(|letter| {
+                let mut exchanged = letter.clone();
+                exchanged.rename(|name| with_the_one_before(name, (kind, number)));
+                all.contains(&exchanged)
+            });
+            if !is_closed {
+                used[kind] = u32::MAX;
+            }
+        }
+        Self(used)
     }
 
     /// The names in use after a letter, or none if it uses one before its turn.
     fn after(mut self, letter: &Op) -> Option<Self> {
         for name in letter.names() {
-            let (kind, number) = match name {
-                Name::Buffer(BufferHandle(number)) => (0, number),
-                Name::Mesh(MeshHandle(number)) => (1, number),
-                Name::Program(ProgramHandle(number)) => (2, number),
-                Name::Key(CacheKey(number)) => (3, number),
-                Name::Trace(TraceHandle(number)) => (4, number),
-                Name::Process(_) => continue,
-            };
+            let Some((kind, number)) = numbered(name) else { continue };
             if number > self.0[kind] {
                 return None;
             }
             self.0[kind] = self.0[kind].max(number.saturating_add(1));
         }
         Some(self)
+    }
+}
+
+/// The kind and the number of a name; none of a process, which is no name for something made.
+fn numbered(name: Name) -> Option<(usize, u32)> {
+    match name {
+        Name::Buffer(BufferHandle(number)) => Some((0, number)),
+        Name::Mesh(MeshHandle(number)) => Some((1, number)),
+        Name::Program(ProgramHandle(number)) => Some((2, number)),
+        Name::Key(CacheKey(number)) => Some((3, number)),
+        Name::Trace(TraceHandle(number)) => Some((4, number)),
+        Name::Process(_) => None,
+    }
+}
+
+/// The name with a number exchanged for the one before it, and the other way round.
+fn with_the_one_before(name: Name, exchanged: (usize, u32)) -> Name {
+    let (_, later) = exchanged;
+    let Some((kind, number)) = numbered(name).filter(|&(kind, _)| kind == exchanged.0) else {
+        return name;
+    };
+    let other = match number {
+        number if number == later => later - 1,
+        number if number + 1 == later => later,
+        number => number,
+    };
+    match kind {
+        0 => Name::Buffer(BufferHandle(other)),
+        1 => Name::Mesh(MeshHandle(other)),
+        2 => Name::Program(ProgramHandle(other)),
+        3 => Name::Key(CacheKey(other)),
+        _ => Name::Trace(TraceHandle(other)),
     }
 }
 
@@ -235,12 +273,13 @@ impl<'a> Walk<'a> {
         }
         let mut sequences = 0_u64;
         for letter in 0..self.letters.len() {
-            let Some(names) = names.after(&self.letters[letter]) else { continue };
+            let Some(used) = names.after(&self.letters[letter]) else { continue };
             self.path.push(letter);
             self.apply(letter);
-            // The last letter may fail without changing anything: a read does.
+            // The last letter may fail without changing anything: a read does. One that only
+            // mentions a name changes nothing.
             if length == 1 || self.key(names) != here {
-                sequences = sequences.saturating_add(1 + self.below(length - 1, names));
+                sequences = sequences.saturating_add(1 + self.below(length - 1, used));
             }
             self.undo();
             self.path.pop();

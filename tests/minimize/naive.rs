@@ -82,13 +82,13 @@ impl<'a> Naive<'a> {
     /// How many sequences of up to `length` letters there are that use names in order, and in which
     /// every letter but the last of the longest ones changes something.
     pub fn count(&mut self, prefix: &mut Vec<usize>, length: usize, free: Free) -> u64 {
-        let before = (self.state(prefix), names(prefix, self.letters, free));
+        let before = self.state(prefix);
         let mut count = 0;
         for letter in 0..self.letters.len() {
             prefix.push(letter);
-            if let Some(used) = names(prefix, self.letters, free) {
+            if are_in_order(prefix, self.letters, free) {
                 let is_longest = prefix.len() == length;
-                if is_longest || (self.state(prefix), Some(used)) != before {
+                if is_longest || self.state(prefix) != before {
                     count += 1;
                     if !is_longest {
                         count += self.count(prefix, length, free);
@@ -108,8 +108,8 @@ pub struct Free {
     pub others: bool,
 }
 
-/// How many names of each kind a sequence uses; none if it uses one before its turn.
-fn names(sequence: &[usize], letters: &[Op], free: Free) -> Option<[u32; 5]> {
+/// Whether a sequence uses no name before its turn.
+fn are_in_order(sequence: &[usize], letters: &[Op], free: Free) -> bool {
     let mut used = [0; 5];
     for name in sequence.iter().flat_map(|&letter| letters[letter].names()) {
         let (kind, number) = match name {
@@ -124,9 +124,9 @@ fn names(sequence: &[usize], letters: &[Op], free: Free) -> Option<[u32; 5]> {
             continue;
         }
         if number > used[kind] {
-            return None;
+            return false;
         }
         used[kind] = used[kind].max(number + 1);
     }
-    Some(used)
+    true
 }
