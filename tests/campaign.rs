@@ -162,18 +162,22 @@ fn replay_commands_work_as_pasted() {
     }
 }
 
-/// Whether the operation of a tick drops a handle that was deallocated, and not made again since.
+/// Whether the operation of a tick drops a handle that was deallocated, and not made again since,
+/// with something allocated in between.
 fn is_late(case: &Case, tick: Tick) -> bool {
     let lines: Vec<String> = case.ops.iter().map(|(_, op)| op.to_string()).collect();
-    let Some(handle) = lines.get(tick.0 as usize - 1).and_then(|line| line.strip_prefix("drop b"))
-    else {
+    let last = tick.0 as usize - 1;
+    let Some(handle) = lines.get(last).and_then(|line| line.strip_prefix("drop b")) else {
         return false;
     };
-    let about = lines[..tick.0 as usize - 1].iter().rev().find(|line| {
-        let made = line.split(' ').nth(1) == Some(&format!("b{handle}"));
-        made && !line.starts_with("use") && !line.starts_with("run")
-    });
-    about.is_some_and(|line| line.starts_with("deallocate"))
+    let about = |line: &String| {
+        let first = line.split(' ').nth(1) == Some(&format!("b{handle}"));
+        first && !line.starts_with("use")
+    };
+    let Some(dead) = lines[..last].iter().rposition(about) else { return false };
+    let between = &lines[dead + 1..last];
+    lines[dead].starts_with("deallocate ")
+        && between.iter().any(|line| line.starts_with("alloc ") || line.starts_with("run "))
 }
 
 /// One row for each kind and role, with the first seed that shows it; drops of dead handles, and

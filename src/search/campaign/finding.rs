@@ -52,7 +52,8 @@ pub struct Found {
     pub seed: u64,
     /// What fails.
     pub class: ViolationClass,
-    /// Whether it fails when a handle is dropped whose buffer was deallocated before.
+    /// Whether it fails when a handle is dropped whose buffer was deallocated before something else
+    /// was allocated.
     pub late_drop: bool,
 }
 
