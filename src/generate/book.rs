@@ -5,6 +5,7 @@
 //! do is the world's affair.
 
 use super::set::{Names, Set, each, one, those};
+use super::traces::Traces;
 use crate::op::{BufferHandle, CaptureStep, Handle, Op, Piece, Place};
 use crate::units::MeshShape;
 
@@ -31,6 +32,7 @@ pub(super) struct Book {
     pub buffers: Names,
     pub meshes: Names,
     pub programs: Names,
+    pub traces: Traces,
     /// Names of buffers that own their memory.
     pub owners: Set,
     /// Names of buffers whose memory is held.
@@ -73,6 +75,7 @@ impl Default for Book {
             buffers: Names::default(),
             meshes: Names::default(),
             programs: Names::default(),
+            traces: Traces::default(),
             owners: 0,
             live: 0,
             group: [0; BUFFERS],
@@ -156,6 +159,7 @@ impl Book {
             Op::Close(mesh) | Op::ClearCache(mesh) | Op::Drop(Handle::Mesh(mesh)) => {
                 self.meshes.own & one(mesh.0) != 0
             }
+            Op::ReleaseTrace(trace) => self.traces.own() & one(trace.0) != 0,
             Op::Deliver(_) => self.stalled || self.reconnected,
             _ => true,
         };
@@ -183,6 +187,7 @@ impl Book {
     /// Takes note of an operation.
     #[inline]
     pub fn note(&mut self, op: &Op) {
+        self.active |= self.traces.note(op) & self.open;
         match op {
             Op::Alloc { buffer, place, .. } => {
                 let place = match place {

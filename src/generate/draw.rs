@@ -7,8 +7,8 @@ use super::set::{Set, one, those};
 use super::values;
 use crate::choice::Choices;
 use crate::op::{
-    BufferHandle, CacheKey, CaptureStep, Handle, MeshHandle, Op, Piece, Place, ProcessId,
-    ProgramHandle, RunMode, RunSpec, Stream,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, Handle, MeshHandle, Op, Piece, Place,
+    ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
 };
 use crate::units::DeviceId;
 
@@ -27,7 +27,7 @@ pub(super) struct Drawer {
 }
 
 /// One name of a set, which is not empty.
-fn name(set: Set, choices: &mut impl Choices) -> u32 {
+pub(super) fn name(set: Set, choices: &mut impl Choices) -> u32 {
     let mut rest = set;
     for _ in 0..choices.pick(set.count_ones().into()) {
         rest &= rest.wrapping_sub(1);
@@ -39,7 +39,7 @@ fn buffer(set: Set, choices: &mut impl Choices) -> BufferHandle {
     BufferHandle(name(set, choices))
 }
 
-fn mesh(set: Set, choices: &mut impl Choices) -> MeshHandle {
+pub(super) fn mesh(set: Set, choices: &mut impl Choices) -> MeshHandle {
     MeshHandle(name(set, choices))
 }
 
@@ -73,7 +73,7 @@ impl Drawer {
 
     /// How often each kind is drawn next, 0 if it is not possible.
     pub fn weights(&self) -> [u32; Kind::ALL.len()] {
-        let possible = self.possible().minus(self.off);
+        let possible = self.possible().minus(self.off).minus(self.distractions());
         let mut weights = self.weights;
         for kind in Kind::ALL {
             weights[kind as usize] *= u32::from(possible.contains(kind));
@@ -81,8 +81,12 @@ impl Drawer {
         weights
     }
 
+    pub(super) fn is_tame(&self) -> bool {
+        self.profile.is_tame()
+    }
+
     /// The meshes on which it allocates.
-    fn allocatable(&self) -> Set {
+    pub(super) fn allocatable(&self) -> Set {
         if self.profile.is_tame() { self.book.allocatable() } else { self.book.own_open() }
     }
 
@@ -170,6 +174,7 @@ impl Drawer {
         kinds.put(K::EnableCache, book.meshes.own & book.disabled != 0);
         kinds.put(K::DeallocateAll, open != 0);
         kinds.put(K::ClearAllocator, open != 0);
+        self.possible_traces(&mut kinds);
         self.possible_around(&mut kinds);
         kinds
     }
@@ -289,6 +294,16 @@ impl Drawer {
                     false => Handle::Buffer(buffer(buffers, choices)),
                 })
             }
+            Kind::BeginTrace
+            | Kind::EndTrace
+            | Kind::EndTraceAgain
+            | Kind::Replay
+            | Kind::WarmUp
+            | Kind::ReleaseTrace
+            | Kind::AsyncOn
+            | Kind::AsyncOff
+            | Kind::Finish
+            | Kind::LoadManager => self.of_traces(kind, choices),
             Kind::TrackingOff | Kind::TrackingOn => Op::Tracking(kind == Kind::TrackingOn),
             Kind::ServerRestart => Op::ServerRestart,
             Kind::Lose => Op::Lose(1 + choices.pick(8) as u32),
@@ -351,12 +366,17 @@ impl Drawer {
         let on = mesh(self.book.own_open(), choices);
         let circular_buffers = values::circular_buffers(self.profile, choices);
         let may_allocate = self.allocatable() & one(on.0) != 0 && self.profile != Profile::Basic;
-        let kernel = if may_allocate { values::kernel(choices) } else { None };
+        // A recorded program cannot upload its binary.
+        let uploads = may_allocate && !self.is_recording(on.0);
+        let kernel = if uploads { values::kernel(choices) } else { None };
         let reads = self.reads(on.0, choices);
         let room = may_allocate && self.book.buffers.free(self.limits.buffers) != 0;
         let output = (room && choices.pick(2) == 1).then(|| {
             let buffer = self.new_buffer(choices);
-            (buffer, values::spec(self.profile, choices))
+            let spec = values::spec(self.profile, choices);
+            // Kernel binaries are taken from the top, where an intermediate must have been.
+            let top = self.is_recording(on.0) && !self.is_tame() && choices.pick(2) == 1;
+            (buffer, if top { BufferSpec { top_down: Some(true), ..spec } } else { spec })
         });
         let wild = !matches!(self.profile, Profile::Basic | Profile::Tame);
         let stale = wild && choices.pick(8) == 7;

@@ -99,6 +99,27 @@ kinds! {
     Inspector       [0,   1,   1,   0,    0,    1,   0,   0,   0],
     /// Make a handle on a buffer or a mesh a static variable.
     Static          [0,   1,   1,   0,    0,    1,   0,   0,   0],
+    //             basic tame life reuse cache teard subm thr faults
+    /// Begin to capture a trace.
+    BeginTrace      [0,   2,   6,   0,    3,    1,   0,   0,   0],
+    /// End the capture.
+    EndTrace        [0,   8,   8,   0,    6,    3,   0,   0,   0],
+    /// End a capture that was ended.
+    EndTraceAgain   [0,   0,   2,   0,    1,    0,   0,   0,   0],
+    /// Replay a trace.
+    Replay          [0,   6,   10,  0,    4,    1,   0,   0,   0],
+    /// Run an operation for the first time after a capture: its kernel binary is uploaded.
+    WarmUp          [0,   1,   8,   0,    4,    0,   0,   0,   0],
+    /// Release a trace.
+    ReleaseTrace    [0,   2,   2,   0,    1,    1,   0,   0,   0],
+    /// Queue programs and deallocations.
+    AsyncOn         [0,   2,   1,   0,    1,    1,   0,   1,   0],
+    /// Run them at once again.
+    AsyncOff        [0,   1,   1,   0,    1,    0,   0,   1,   0],
+    /// Execute what is queued.
+    Finish          [0,   3,   2,   0,    1,    1,   0,   1,   0],
+    /// Load a sub-device manager.
+    LoadManager     [0,   2,   2,   0,    0,    1,   0,   0,   0],
     /// Stop reporting.
     TrackingOff     [0,   0,   0,   0,    0,    0,   0,   0,   1],
     /// Report again.

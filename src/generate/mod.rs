@@ -16,6 +16,7 @@ mod phases;
 mod profile;
 mod set;
 mod threads;
+mod traces;
 mod values;
 
 pub use basic::Generator;

@@ -10,7 +10,7 @@ use super::profile::Profile;
 use super::set::{each, one};
 use super::values;
 use crate::choice::Choices;
-use crate::op::{BufferHandle, Handle, MeshHandle, Op, ProgramHandle, Stream};
+use crate::op::{BufferHandle, Handle, MeshHandle, Op, ProgramHandle, Stream, TraceHandle};
 use crate::scenario::SetupLine;
 
 /// The setup and the operations of a program of one thread.
@@ -57,7 +57,13 @@ fn swarm(choices: &mut impl Choices) -> Kinds {
     for kind in Kind::ALL {
         let needed = matches!(
             kind,
-            Kind::Open | Kind::Alloc | Kind::Gc | Kind::CaptureEnd | Kind::TrackingOn
+            Kind::Open
+                | Kind::Alloc
+                | Kind::Gc
+                | Kind::CaptureEnd
+                | Kind::EndTrace
+                | Kind::Replay
+                | Kind::TrackingOn
         );
         off.put(kind, !needed && choices.pick(4) < quarters);
     }
@@ -79,6 +85,7 @@ pub(super) fn teardown(profile: Profile, book: &Book, choices: &mut impl Choices
     if !tame {
         strands.extend(each(book.programs.own).map(|program| vec![drop(program)]));
     }
+    strands.extend(each(book.traces.own()).map(|trace| vec![Op::ReleaseTrace(TraceHandle(trace))]));
     for mesh in each(book.meshes.own) {
         // An ordinary program lets go of its programs before the mesh they are for.
         let programs = if tame { book.programs_on(mesh) } else { 0 };

@@ -131,6 +131,9 @@ pub(super) fn circular_buffers(
 }
 
 /// The kernel binary of an operation.
+pub(super) const KERNEL: Pages = Pages { count: 4, size: Bytes(1024) };
+
+/// The kernel binary of an operation, if it has one.
 pub(super) fn kernel(choices: &mut impl Choices) -> Option<Pages> {
-    (choices.pick(4) == 3).then_some(Pages { count: 4, size: Bytes(1024) })
+    (choices.pick(4) == 3).then_some(KERNEL)
 }

@@ -111,7 +111,7 @@ impl Runtime {
             self.meshes.update(mesh, |mesh| mesh.queue.cached.push(runtime_id));
         }
         if let Some(place) = self.meshes[mesh].traces.capturing() {
-            self.record(mesh, place, bound);
+            self.record(place, program, bound);
             let trace = self.meshes[mesh].traces.all[place].name;
             out.emit(Event::ProgramRecorded { trace, program: runtime_id });
             return;

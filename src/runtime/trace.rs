@@ -6,7 +6,7 @@ mod state;
 pub use state::{OwnedRange, Trace, Traces};
 
 use super::object::Object;
-use super::program::Bound;
+use super::program::{Bound, Program};
 use super::{MeshDevice, Refusal, Runtime, Surroundings};
 use crate::event::{Event, RawPointer};
 use crate::fix::Defect;
@@ -65,12 +65,14 @@ impl Runtime {
     }
 
     /// A program of a mesh that is recording is not run: its commands, and with them the addresses
-    /// that it uses, join the trace.
-    pub(super) fn record(&mut self, mesh: u32, place: usize, bound: &[Bound]) {
+    /// that it uses, join the trace; that of its kernel binary is one of them.
+    pub(super) fn record(&mut self, place: usize, program: u32, bound: &[Bound]) {
+        let Program { mesh, kernel, .. } = self.programs[program];
+        let kernel = kernel.map(|kernel| self.bind(&self.objects[kernel.0]));
         let allocator = &self.allocators[self.meshes[mesh].allocator.0 as usize];
         // PR 53735: "reserved trace storage is disjoint from ordinary DRAM", so that no program
         // has a buffer there.
-        let own = bound.iter().filter(|Bound { region, .. }| {
+        let own = bound.iter().chain(&kernel).filter(|Bound { region, .. }| {
             region.allocator == allocator.id() && region.buffer_type != BufferType::Trace
         });
         let ranges: Vec<OwnedRange> = own
