@@ -73,12 +73,22 @@ impl Drawer {
 
     /// How often each kind is drawn next, 0 if it is not possible.
     pub fn weights(&self) -> [u32; Kind::ALL.len()] {
-        let possible = self.possible().minus(self.off).minus(self.distractions());
+        let (possible, distractions) = (self.possible().minus(self.off), self.distractions());
         let mut weights = self.weights;
         for kind in Kind::ALL {
-            weights[kind as usize] *= u32::from(possible.contains(kind));
+            let weight = &mut weights[kind as usize];
+            *weight = match (possible.contains(kind), distractions.contains(kind)) {
+                (false, _) => 0,
+                (true, true) => 1.min(*weight),
+                (true, false) => *weight,
+            };
         }
         weights
+    }
+
+    /// How many keys of the program cache there are.
+    pub(super) fn keys(&self) -> u32 {
+        self.limits.keys
     }
 
     pub(super) fn is_tame(&self) -> bool {

@@ -150,3 +150,25 @@ fn surroundings(book: &Book, strands: &mut Vec<Vec<Op>>, choices: &mut impl Choi
         _ => {}
     }
 }
+
+impl Book {
+    /// Takes note of an operation that ends something, if what it names is there.
+    pub fn keep(&mut self, op: &Op) -> bool {
+        let there = match op {
+            Op::Deallocate(buffer) | Op::Drop(Handle::Buffer(buffer)) | Op::Cycle(buffer) => {
+                self.buffers.own & one(buffer.0) != 0
+            }
+            Op::Drop(Handle::Program(program)) => self.programs.own & one(program.0) != 0,
+            Op::Close(mesh) | Op::ClearCache(mesh) | Op::Drop(Handle::Mesh(mesh)) => {
+                self.meshes.own & one(mesh.0) != 0
+            }
+            Op::ReleaseTrace(trace) => self.traces.own() & one(trace.0) != 0,
+            Op::Deliver(_) => self.stalled || self.reconnected,
+            _ => true,
+        };
+        if there {
+            self.note(op);
+        }
+        there
+    }
+}

@@ -14,8 +14,6 @@ const TRACES: usize = 2;
 const FOCUSED: Set = 1;
 /// How many operations those are.
 const AFTERMATH: u8 = 4;
-/// The first of the keys of operations that warm up the cache.
-const WARM_UP_KEYS: u32 = 8;
 /// Sub-device managers of a mesh, the default one included.
 const MANAGERS: u64 = 3;
 
@@ -120,11 +118,11 @@ impl Drawer {
         kinds.put(K::LoadManager, open != 0);
     }
 
-    /// An operation that is probably not in the program cache, because no other has its key.
+    /// An operation that says no more than what it uploads if it is not in the program cache.
     fn warm_up(&self, choices: &mut impl Choices) -> Op {
         let on = self.allocatable() & !self.book.traces.recording();
         Op::Run(Box::new(RunSpec {
-            key: CacheKey(WARM_UP_KEYS + choices.pick(2) as u32),
+            key: CacheKey(choices.pick(self.keys().into()) as u32),
             mesh: mesh(on, choices),
             circular_buffers: Vec::new(),
             kernel: Some(KERNEL),
@@ -134,7 +132,7 @@ impl Drawer {
         }))
     }
 
-    /// What an untidy program leaves out during a capture and right after it: what breaks is an
+    /// What an untidy program seldom does during a capture and right after it: what breaks is an
     /// intermediate of the trace, freed in the capture, whose address is taken before a replay.
     pub(super) fn distractions(&self) -> Kinds {
         use Kind as K;
