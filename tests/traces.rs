@@ -75,3 +75,16 @@ fn a_buffer_of_the_trace_region_is_no_part_of_a_trace() {
                 run k0 on m0 out b0 trace 1x32\ndrop b0\nend-trace r0\nreplay r0\n";
     assert_eq!(said(text), []);
 }
+
+/// Document 000's first fix lets the pool go in ~Program, and a queued program does not die.
+#[test]
+fn releasing_the_pool_early_leaves_a_queued_program_its_buffers() {
+    let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x32\nprogram p0 on m0\n\
+                assign b0 to p0\nasync m0 on\ndrop b0\nenqueue p0\ndrop p0\nfinish m0\n";
+    let scenario: Scenario = text.parse().expect("a scenario");
+    for fixes in ["upstream-shm", "upstream-shm+release-pool"] {
+        let fixes: FixSet = fixes.parse().expect("a preset with a fix");
+        let report = run(&scenario, fixes, ServerKind::Shm, 0, &mut ());
+        assert_eq!(report.findings.counts().count(), 0, "{fixes}");
+    }
+}

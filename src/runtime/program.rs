@@ -253,8 +253,10 @@ impl Runtime {
         }
         // Document 000, fix 1: "internal_->release_buffers(); // ADDED" to ~Program. The pool is a
         // member of ProgramImpl and dies with it in any case; only a co-owned implementation
-        // notices the difference (tt-metal.md 0.8).
-        if last || self.fixes.has(Fix::ReleasePool) {
+        // notices the difference (tt-metal.md 0.8). What a command queue holds is the Program
+        // itself, whose destructor does not run as long as a command of it waits.
+        let dies = role != Role::Device && self.programs[program].owners.count(Role::Device) == 0;
+        if last || dies && self.fixes.has(Fix::ReleasePool) {
             self.release_buffers(out, program);
         }
         if last {
