@@ -9,6 +9,7 @@ use freeorder::scenario::run;
 use freeorder::search::aim::{Model, Subject};
 use freeorder::search::catalogue::{Entry, entries};
 use freeorder::search::enumerate::Limits;
+use freeorder::search::hunt::{hunt_all, quantile};
 use freeorder::search::prove::prove;
 
 fn all() -> Vec<Entry> {
@@ -102,4 +103,54 @@ fn a_reproducer_that_is_too_long_is_caught() {
         assert_eq!(shorter.ops.len() + 1, optimum.length, "{name}");
         assert!(Model::new(entry.aim()).fails(&shorter).is_some(), "{name}");
     }
+}
+
+/// Streams of generated cases in which each bug is looked for.
+const SEEDS: u64 = if cfg!(feature = "slow-tests") { 20 } else { 2 };
+
+/// What a search is worth: it meets every bug that people met, and makes it as short as can be. The
+/// two rarest take longer than a default test may.
+#[test]
+fn a_search_meets_every_bug_and_minimizes_it_to_the_optimum() {
+    let slow = ["best-is-first", "first-fit-fragments"];
+    let mut entries = all();
+    entries.retain(|entry| cfg!(feature = "slow-tests") || !slow.contains(&entry.name));
+    let hunts = hunt_all(&entries, SEEDS, 1_000_000);
+    let mut operations = Vec::new();
+    let mut lengths = (0, 0);
+    for hunt in &hunts {
+        let (name, optimum) = (hunt.entry.name, hunt.entry.optimum.expect("it is a bug").length);
+        assert_eq!(hunt.found() as u64, SEEDS, "{name} was not met from every seed");
+        for catch in hunt.catches.iter().flatten() {
+            let mut model = Model::new(hunt.entry.aim());
+            assert!(model.fails(&catch.case).is_some(), "{name}: the case is what was met");
+            assert!(model.fails(&catch.minimized).is_some(), "{name}: it still fails");
+        }
+        let shorter: Vec<u64> =
+            hunt.lengths().into_iter().filter(|&length| length < optimum as u64).collect();
+        assert!(shorter.is_empty(), "{name}: {shorter:?} is shorter than the optimum {optimum}");
+        lengths.0 += hunt.lengths().iter().filter(|&&length| length == optimum as u64).count();
+        lengths.1 += hunt.found();
+        operations.extend(hunt.operations());
+    }
+    operations.sort_unstable();
+    let median = quantile(&operations, 0.5).expect("something was met");
+    assert!(median <= 20_000, "the median is {median} operations");
+    assert!(lengths.0 * 100 >= lengths.1 * 95, "{} of {} are shortest", lengths.0, lengths.1);
+}
+
+/// A bench on eight cores must print what a bench on one core does.
+#[test]
+fn a_hunt_does_not_depend_on_the_number_of_threads() {
+    let entries: Vec<Entry> =
+        all().into_iter().filter(|entry| entry.name.starts_with("no-")).collect();
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.expect("a pool of a few threads");
+        pool.install(|| {
+            let hunts = hunt_all(&entries, 2, 20_000);
+            hunts.into_iter().map(|hunt| hunt.catches).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(on(1), on(3));
 }

@@ -98,8 +98,16 @@ pub(super) fn part(whole: MeshShape, choices: &mut impl Choices) -> Rectangle {
     *fitting.clone().nth(nth).expect("one chip fits into every mesh")
 }
 
-/// What a buffer is created from.
+/// All of the L1 of a T3K without L1_SMALL, and about a half and a quarter of it: what is left
+/// between such buffers is in pieces.
+const SHARES: [Bytes; 4] = [Bytes(1_393_312), Bytes(655_360), Bytes(327_680), Bytes(327_680)];
+
+/// What a buffer is created from. Where addresses are few, some buffers take a good part of L1.
 pub(super) fn spec(profile: Profile, choices: &mut impl Choices) -> BufferSpec {
+    if profile == Profile::Reuse && choices.pick(3) == 2 {
+        let pages = Pages { count: 1, size: one_of(&SHARES, choices) };
+        return BufferSpec { buffer_type: BufferType::L1, pages, top_down: None, shards: None };
+    }
     let basic = profile == Profile::Basic;
     let forms = if basic { &FORMS[..2] } else { &FORMS };
     let (buffer_type, top_down, shards) = one_of(forms, choices);
