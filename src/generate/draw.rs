@@ -21,6 +21,8 @@ pub(super) struct Drawer {
     profile: Profile,
     limits: Limits,
     weights: [u32; Kind::ALL.len()],
+    /// The kinds that have a weight.
+    weighted: Kinds,
     /// Kinds that this program leaves out.
     pub off: Kinds,
     pub book: Book,
@@ -53,6 +55,7 @@ impl Drawer {
             profile,
             limits: profile.limits(),
             weights: Kind::weights(profile),
+            weighted: Kind::of(profile),
             off: Kinds::default(),
             book: Book::default(),
         }
@@ -65,25 +68,39 @@ impl Drawer {
 
     /// Draws the next operation.
     pub fn next(&mut self, choices: &mut impl Choices) -> Op {
-        let kind = Kind::ALL[choices.weighted(&self.weights())];
-        let op = self.of_kind(kind, choices);
+        let possible = self.kinds();
+        let draw = choices.pick(self.weight(possible).into()) as u32;
+        let op = self.of_kind(self.kind_at(possible, draw), choices);
         self.book.note(&op);
         op
     }
 
-    /// How often each kind is drawn next, 0 if it is not possible.
-    pub fn weights(&self) -> [u32; Kind::ALL.len()] {
-        let (possible, distractions) = (self.possible().minus(self.off), self.distractions());
-        let mut weights = self.weights;
-        for kind in Kind::ALL {
-            let weight = &mut weights[kind as usize];
-            *weight = match (possible.contains(kind), distractions.contains(kind)) {
-                (false, _) => 0,
-                (true, true) => 1.min(*weight),
-                (true, false) => *weight,
-            };
-        }
-        weights
+    /// The kinds that it draws from next.
+    pub fn kinds(&self) -> Kinds {
+        self.possible().minus(self.off).and(self.weighted)
+    }
+
+    /// The sum of the weights of some kinds: of how many a pick among them is.
+    pub fn weight(&self, kinds: Kinds) -> u32 {
+        let distractions = self.distractions();
+        kinds.iter().map(|kind| self.weight_of(kind, distractions)).sum()
+    }
+
+    fn weight_of(&self, kind: Kind, distractions: Kinds) -> u32 {
+        let weight = self.weights[kind as usize];
+        if distractions.contains(kind) { 1 } else { weight }
+    }
+
+    fn kind_at(&self, possible: Kinds, draw: u32) -> Kind {
+        let distractions = self.distractions();
+        let mut rest = draw;
+        let kind = possible.iter().find(|&kind| {
+            let weight = self.weight_of(kind, distractions);
+            let here = rest < weight;
+            rest = rest.wrapping_sub(weight);
+            here
+        });
+        kind.expect("the draw is below the sum of the weights")
     }
 
     /// How many keys of the program cache there are.

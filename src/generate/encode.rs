@@ -170,15 +170,15 @@ impl<'a> Search<'a> {
     /// The picks with which the drawer draws the operation, or what it could draw instead: a search
     /// for each kind of operation that has the right form.
     fn run(mut self) -> Result<Vec<(u64, u64)>, String> {
-        let weights = self.drawer.weights().map(u64::from);
-        for kind in Kind::ALL.into_iter().filter(|&kind| weights[kind as usize] > 0) {
+        let kinds = self.drawer.kinds();
+        for kind in kinds.iter() {
             let first = self.draw(kind, &[]);
             if first.agreement == 0 {
                 continue;
             }
             if let Some(picks) = self.explore(kind, &mut Vec::new(), first) {
-                let before = weights[..kind as usize].iter().sum();
-                let kind = (before, weights.iter().sum());
+                let before = self.drawer.weight(kinds.before(kind));
+                let kind = (before.into(), self.drawer.weight(kinds).into());
                 return Ok(std::iter::once(kind).chain(picks).collect());
             }
         }

@@ -1,6 +1,7 @@
 //! The kinds of operation that are drawn, and how often: one table.
 
 use super::profile::Profile;
+use super::set::each;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $weights:expr,)*) => {
@@ -157,10 +158,21 @@ impl Kinds {
         self.0 |= u64::from(condition) << kind as u32;
     }
 
-    /// Whether the kind is in the set.
+    /// Those that are in both.
     #[inline]
-    pub fn contains(self, kind: Kind) -> bool {
-        self.0 >> kind as u32 & 1 == 1
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Those before a kind.
+    pub fn before(self, kind: Kind) -> Self {
+        Self(self.0 & ((1 << kind as u32) - 1))
+    }
+
+    /// The kinds, in the order of the table.
+    #[inline]
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        each(self.0).map(|kind| Kind::ALL[kind as usize])
     }
 
     /// Those that are not in the other set.
@@ -171,6 +183,15 @@ impl Kinds {
 }
 
 impl Kind {
+    /// The kinds that a profile draws.
+    pub(super) fn of(profile: Profile) -> Kinds {
+        let mut kinds = Kinds::default();
+        Self::ALL.into_iter().for_each(|kind| {
+            kinds.put(kind, Self::WEIGHTS[kind as usize][profile as usize] > 0);
+        });
+        kinds
+    }
+
     /// How often the kind is drawn, in parts of the sum over the kinds that are possible.
     pub(super) fn weights(profile: Profile) -> [u32; Self::ALL.len()] {
         Self::WEIGHTS.map(|row| u32::from(row[profile as usize]))
