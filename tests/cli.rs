@@ -165,6 +165,31 @@ fn a_printed_seed_replays_without_its_seed() {
     assert_eq!(of_file, digest(freeorder(&["run", "--seed", "7", "--digest"])));
 }
 
+/// Every profile and order that is listed can be asked for, prints a scenario that `run` reads, and
+/// a wrong name is answered with the right one.
+#[test]
+fn listed_profiles_and_orders_draw_scenarios() {
+    let names = |what: &str| -> Vec<String> {
+        let listed = stdout(&freeorder(&["list", what]));
+        let names = listed.lines().filter(|line| !line.starts_with(' '));
+        names.map(str::to_owned).collect()
+    };
+    let (profiles, orders) = (names("profiles"), names("orders"));
+    assert_eq!((profiles.len(), orders.len()), (9, 4));
+    assert_eq!(names("marks").len(), freeorder::mark::Mark::ALL.len());
+    for (profile, order) in profiles.iter().zip(orders.iter().cycle()) {
+        let asked = ["run", "--seed", "3", "--profile", profile, "--order", order];
+        let printed = stdout(&freeorder(&[&asked[..], &["--print"]].concat()));
+        let path = file(&format!("{profile}-3.scenario"), printed.as_bytes());
+        let digest = |output: Output| stdout(&output).lines().last().unwrap().to_owned();
+        let of_file = digest(freeorder(&["run", &path, "--digest"]));
+        assert_eq!(of_file, digest(freeorder(&[&asked[..], &["--digest"]].concat())));
+    }
+    let wrong = freeorder(&["run", "--seed", "3", "--profile", "lifecicle"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `lifecycle`?"));
+}
+
 /// Help is documentation: a change to it is to be seen.
 #[test]
 fn help_is_as_it_was_read_last() {
