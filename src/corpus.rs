@@ -179,6 +179,8 @@ files! {
     "final-view",
     "fork-head-late-drop",
     "original-keeps-the-device-locals",
+    "stale-override-reads-the-old-address",
+    "three-fixes-clash",
     "three-fixes-leak",
 }
 

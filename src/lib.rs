@@ -24,6 +24,8 @@ pub mod runtime;
 pub mod scenario;
 pub mod search;
 pub mod server;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 pub mod suggest;
 pub mod units;
 pub mod violation;

@@ -194,8 +194,8 @@ fn listed_profiles_and_orders_draw_scenarios() {
 #[test]
 fn help_is_as_it_was_read_last() {
     for verb in [
-        "", "matrix", "run", "fuzz", "conform", "regress", "encode", "defects", "bench", "list",
-        "schema",
+        "", "matrix", "run", "fuzz", "minimize", "conform", "regress", "encode", "defects",
+        "bench", "list", "schema",
     ] {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&freeorder(&arguments)));
@@ -213,6 +213,7 @@ fn json_has_a_version_and_rows_and_a_schema() {
         ["defects", "--format", "json"].as_slice(),
         ["defects", "--prove", "extra-owner", "--format", "json"].as_slice(),
         ["bench", "allocator", "--format", "json", "--seconds", "0.01"].as_slice(),
+        ["bench", "minimize", "--format", "json", "--cases", "1"].as_slice(),
     ] {
         let value: serde_json::Value =
             serde_json::from_slice(&freeorder(arguments).stdout).unwrap();
@@ -222,6 +223,7 @@ fn json_has_a_version_and_rows_and_a_schema() {
     for verb in [
         "matrix",
         "run",
+        "minimize",
         "fuzz",
         "conform",
         "regress",
@@ -243,4 +245,17 @@ fn a_report_has_the_facts_of_each_violation() {
     insta::assert_snapshot!(stdout(&output));
     let trace = freeorder(&["run", late, "--fixes", "fork-head", "--server", "k1", "--trace"]);
     insta::assert_snapshot!("trace_of_a_late_drop", stdout(&trace));
+}
+
+/// A race as its reader sees it: the parts of an allocation, and what another thread does between.
+#[test]
+fn a_timeline_shows_what_happens_between_the_parts_of_an_allocation() {
+    let text = b"freeorder 1\nmachine N150\nopen m0 1x1\nt1: alloc b0 on m0 dram 1x32\nclose m0\n\
+                 schedule t0 t1\n";
+    let path = file("race.scenario", text);
+    let arguments = ["run", &path, "--fixes", "upstream-shm", "--server", "shm", "--trace"];
+    let output = freeorder(&arguments);
+    assert_eq!(code(&output), 1);
+    let timeline = stdout(&output).replace(&path, "race.scenario");
+    insta::assert_snapshot!("trace_of_a_race", timeline);
 }

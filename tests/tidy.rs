@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules, lowest first: each may use only those before it (ARCHITECTURE.md).
-const LAYERS: [&str; 23] = [
+const LAYERS: [&str; 24] = [
     "units",
     "suggest",
     "mark",
@@ -25,6 +25,7 @@ const LAYERS: [&str; 23] = [
     "generate",
     "corpus",
     "search",
+    "strategy",
     "measure",
     "interop",
     "fuzzing",
