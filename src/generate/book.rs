@@ -323,6 +323,7 @@ impl Book {
     }
 
     fn closed(&mut self, meshes: Set) {
+        let closes = self.open & meshes != 0;
         self.open &= !meshes;
         self.active &= !meshes;
         if self.open == 0 {
@@ -330,7 +331,8 @@ impl Book {
         }
         let open = self.open;
         self.live = those(self.live, |buffer| match self.place[buffer as usize] {
-            ON_DEVICE => open != 0,
+            // Perhaps the mesh was the last one that held the device open.
+            ON_DEVICE => !closes,
             mesh => open & one(mesh.into()) != 0,
         });
     }

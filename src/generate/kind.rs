@@ -164,6 +164,11 @@ impl Kinds {
         Self(self.0 & other.0)
     }
 
+    #[inline]
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0 >> kind as u32 & 1 != 0
+    }
+
     /// Those before a kind.
     pub fn before(self, kind: Kind) -> Self {
         Self(self.0 & ((1 << kind as u32) - 1))
