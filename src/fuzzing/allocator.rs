@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use arbitrary::{Arbitrary, Unstructured};
+
 use super::TestCase;
 use crate::allocator::reference::ReferenceList;
 use crate::allocator::{
     AllocatorId, BankManager, BankManagerConfig, Block, ClearLowest, Dependencies, Direction,
     FreeListConfig, FreeListOpt, Request, SearchPolicy,
 };
-use crate::choice::{self, Choices};
 use crate::units::{BufferType, Bytes, DeviceAddr};
 
 /// The most calls of a case.
@@ -40,49 +41,59 @@ pub struct Calls {
     calls: Vec<Call>,
 }
 
-fn one_of<T: Copy>(choices: &mut impl Choices, options: &[T]) -> T {
-    options[choices.pick(options.len() as u64) as usize]
+fn config(input: &mut Unstructured<'_>) -> arbitrary::Result<FreeListConfig> {
+    Ok(FreeListConfig {
+        // 48 is no power of two; 100,001 bytes are no multiple of any alignment here.
+        max_size: Bytes(*input.choose(&[3000, 65_536, 100_001, 1 << 20])?),
+        offset: DeviceAddr(*input.choose(&[0, 96, 4096])?),
+        min_allocation: Bytes(*input.choose(&[0, 1, 32, 1024])?),
+        alignment: Bytes(*input.choose(&[1, 16, 32, 48, 64, 1024])?),
+        policy: *input.choose(&[SearchPolicy::Best, SearchPolicy::First])?,
+    })
 }
 
-fn config(choices: &mut impl Choices) -> FreeListConfig {
-    FreeListConfig {
-        // 48 is no power of two; 100,001 bytes are no multiple of any alignment here.
-        max_size: Bytes(one_of(choices, &[3000, 65_536, 100_001, 1 << 20])),
-        offset: DeviceAddr(one_of(choices, &[0, 96, 4096])),
-        min_allocation: Bytes(one_of(choices, &[0, 1, 32, 1024])),
-        alignment: Bytes(one_of(choices, &[1, 16, 32, 48, 64, 1024])),
-        policy: one_of(choices, &[SearchPolicy::Best, SearchPolicy::First]),
+fn size(input: &mut Unstructured<'_>) -> arbitrary::Result<Bytes> {
+    let limit = *input.choose(&[200, 6000, 80_000])?;
+    Ok(Bytes(input.int_in_range(0..=limit - 1)?))
+}
+
+fn address(input: &mut Unstructured<'_>) -> arbitrary::Result<DeviceAddr> {
+    Ok(DeviceAddr(input.int_in_range(0..=69_999)?))
+}
+
+impl Arbitrary<'_> for Call {
+    /// Mostly allocations and frees, so that there is something to shrink and to clear.
+    fn arbitrary(input: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        Ok(match input.int_in_range(0..=25)? {
+            0..12 => {
+                let size = size(input)?;
+                Self::Allocate(size, *input.choose(&[Direction::BottomUp, Direction::TopDown])?)
+            }
+            12..20 => Self::Free(input.int_in_range(0..=63)?),
+            20 | 21 => Self::AllocateAt(address(input)?, size(input)?),
+            22 => Self::FreeUnknown(address(input)?),
+            23 => Self::Shrink(Bytes(input.int_in_range(0..=3999)?)),
+            24 => Self::ResetSize,
+            _ => Self::Clear(*input.choose(&[ClearLowest::Keep, ClearLowest::Reset])?),
+        })
     }
 }
 
-fn size(choices: &mut impl Choices) -> Bytes {
-    let most = one_of(choices, &[200, 6000, 80_000]);
-    Bytes(choices.pick(most))
-}
-
-fn call(choices: &mut impl Choices) -> Call {
-    let direction = |choices: &mut _| one_of(choices, &[Direction::BottomUp, Direction::TopDown]);
-    match choices.pick(26) {
-        0..12 => Call::Allocate(size(choices), direction(choices)),
-        12..20 => Call::Free(choices.pick(64) as usize),
-        20 | 21 => Call::AllocateAt(DeviceAddr(choices.pick(70_000)), size(choices)),
-        22 => Call::FreeUnknown(DeviceAddr(choices.pick(70_000))),
-        23 => Call::Shrink(Bytes(choices.pick(4000))),
-        24 => Call::ResetSize,
-        _ => Call::Clear(one_of(choices, &[ClearLowest::Keep, ClearLowest::Reset])),
+impl Arbitrary<'_> for Calls {
+    fn arbitrary(input: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        let (config, bank_count) = (config(input)?, *input.choose(&[1, 8, 12])?);
+        let mut calls = Vec::new();
+        while !input.is_empty() && calls.len() < CALLS_MAX {
+            calls.push(input.arbitrary()?);
+        }
+        Ok(Self { config, bank_count, calls })
     }
 }
 
 impl TestCase for Calls {
     fn of(bytes: &[u8]) -> Self {
-        let mut choices = choice::Bytes::new(bytes);
-        let config = config(&mut choices);
-        let bank_count = one_of(&mut choices, &[1, 8, 12]);
-        let mut calls = Vec::new();
-        while choices.has_more() && calls.len() < CALLS_MAX {
-            calls.push(call(&mut choices));
-        }
-        Self { config, bank_count, calls }
+        let calls = Self::arbitrary(&mut Unstructured::new(bytes));
+        calls.expect("bytes that run out are read as zeros")
     }
 
     fn check(&self) -> Result<(), String> {

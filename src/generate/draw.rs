@@ -3,7 +3,7 @@
 use super::book::{Book, PROCESSES};
 use super::kind::{Kind, Kinds};
 use super::profile::{Limits, Profile};
-use super::set::{Set, one, those};
+use super::set::{Set, one};
 use super::values;
 use crate::choice::Choices;
 use crate::op::{
@@ -18,8 +18,8 @@ use crate::units::DeviceId;
 /// else, so that every program it can draw can be read back.
 #[derive(Clone, Debug)]
 pub(super) struct Drawer {
-    profile: Profile,
-    limits: Limits,
+    pub profile: Profile,
+    pub limits: Limits,
     weights: [u32; Kind::ALL.len()],
     /// The kinds that have a weight.
     weighted: Kinds,
@@ -110,118 +110,6 @@ impl Drawer {
 
     pub(super) fn is_tame(&self) -> bool {
         self.profile.is_tame()
-    }
-
-    /// The meshes on which it allocates.
-    pub(super) fn allocatable(&self) -> Set {
-        if self.profile.is_tame() { self.book.allocatable() } else { self.book.own_open() }
-    }
-
-    /// The buffers that a program on the mesh may read.
-    fn readable(&self, on: u32) -> Set {
-        let book = &self.book;
-        if self.profile.is_tame() {
-            return book.on(on, book.own_live());
-        }
-        // What owns nothing is taken for allocated as long as its handle is there.
-        book.own_live() | book.buffers.own & !book.owners
-    }
-
-    /// The buffers that can be put into a program's pool.
-    fn assignable(&self, program: u32) -> Set {
-        let book = &self.book;
-        if self.profile.is_tame() {
-            return book.on(book.mesh_of(program), book.own_live() & book.owners);
-        }
-        book.buffers.own & book.owners
-    }
-
-    /// The programs into whose pool something can be put.
-    fn programs_to_assign(&self) -> Set {
-        those(self.book.programs.own, |program| self.assignable(program) != 0)
-    }
-
-    /// The programs that can be run.
-    fn programs_to_run(&self) -> Set {
-        let book = &self.book;
-        if !self.profile.is_tame() {
-            return book.programs.own;
-        }
-        those(book.programs.own, |program| book.own_open() & one(book.mesh_of(program)) != 0)
-    }
-
-    fn droppable(&self) -> Set {
-        let book = &self.book;
-        if self.profile.is_tame() { book.droppable() } else { book.meshes.own }
-    }
-
-    /// The kinds of which an operation would do something.
-    fn possible(&self) -> Kinds {
-        use Kind as K;
-        let book = &self.book;
-        let (own, live) = (book.buffers.own, book.own_live());
-        let (open, alloc) = (book.own_open(), self.allocatable());
-        let room = book.buffers.free(self.limits.buffers) != 0;
-        let mesh_room = book.meshes.free(self.limits.meshes) != 0;
-        let program_room = book.programs.free(self.limits.programs) != 0;
-        let mut kinds = Kinds::default();
-        kinds.put(K::Open, mesh_room);
-        kinds.put(K::Submesh, mesh_room && open != 0);
-        kinds.put(K::Close, open != 0);
-        kinds.put(K::CloseAgain, book.meshes.own & !open != 0);
-        kinds.put(K::DropMesh, self.droppable() != 0);
-        kinds.put(K::Alloc, room && alloc != 0);
-        let device = !self.profile.is_tame() || book.device_is_allocatable();
-        kinds.put(K::AllocOnDevice, room && open != 0 && device);
-        kinds.put(K::Alias, room && live != 0);
-        kinds.put(K::View, room && live != 0);
-        let shareable = if self.profile.is_tame() { live } else { own };
-        kinds.put(K::Share, room && shareable != 0);
-        kinds.put(K::Deallocate, live & book.owners != 0);
-        kinds.put(K::DeallocateAgain, own & !(live & book.owners) != 0);
-        kinds.put(K::DropLive, live != 0);
-        kinds.put(K::DropDead, own & !live != 0);
-        kinds.put(K::Mark, own != 0);
-        kinds.put(K::Cycle, own != 0);
-        kinds.put(K::Gc, true);
-        kinds.put(K::ReleaseBacking, own & book.owners != 0);
-        kinds.put(K::ReleaseLocal, own & book.owners != 0);
-        kinds.put(K::Use, live != 0);
-        kinds.put(K::UseDead, own & !live != 0);
-        kinds.put(K::Program, program_room && open != 0);
-        kinds.put(K::DataflowProgram, program_room && open != 0);
-        kinds.put(K::Static, self.static_buffers() | self.static_meshes() != 0);
-        kinds.put(K::ShareProgram, program_room && book.programs.own != 0);
-        kinds.put(K::Assign, book.programs.own != 0 && self.programs_to_assign() != 0);
-        kinds.put(K::Enqueue, self.programs_to_run() != 0);
-        kinds.put(K::DropProgram, book.programs.own != 0);
-        kinds.put(K::Run, open != 0);
-        kinds.put(K::ClearCache, book.meshes.own != 0);
-        kinds.put(K::DisableCache, open & !book.disabled != 0);
-        kinds.put(K::EnableCache, book.meshes.own & book.disabled != 0);
-        kinds.put(K::DeallocateAll, open != 0);
-        kinds.put(K::ClearAllocator, open != 0);
-        self.possible_traces(&mut kinds);
-        self.possible_around(&mut kinds);
-        kinds
-    }
-
-    /// The kinds that are about the surroundings.
-    fn possible_around(&self, kinds: &mut Kinds) {
-        use Kind as K;
-        let book = &self.book;
-        kinds.put(K::CaptureBegin, !book.capture);
-        kinds.put(K::CaptureNormal, !book.capture);
-        kinds.put(K::Inspector, !book.inspector);
-        kinds.put(K::CaptureEnd, book.capture);
-        kinds.put(K::TrackingOff, book.tracking);
-        kinds.put(K::TrackingOn, !book.tracking);
-        kinds.put(K::Stall, !book.stalled);
-        kinds.put(K::Reconnect, book.stalled || !book.reconnected);
-        kinds.put(K::Deliver, book.stalled || book.reconnected);
-        let always =
-            [K::ServerRestart, K::Lose, K::Process, K::Kill, K::Reap, K::Checkpoint, K::Exit];
-        always.into_iter().for_each(|kind| kinds.put(kind, true));
     }
 
     /// An operation of a kind that is possible.
@@ -353,15 +241,6 @@ impl Drawer {
         let mesh = mesh(self.book.meshes.free(self.limits.meshes), choices);
         let (shape, at) = values::rectangle(self.profile, choices);
         Op::Open { mesh, shape, at }
-    }
-
-    /// The buffers, and the meshes, whose handle can become a static variable.
-    fn static_buffers(&self) -> Set {
-        self.book.buffers.own & !self.book.buffers.statics
-    }
-
-    fn static_meshes(&self) -> Set {
-        self.book.meshes.own & !self.book.meshes.statics
     }
 
     fn submesh(&self, choices: &mut impl Choices) -> Op {

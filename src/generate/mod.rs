@@ -13,6 +13,7 @@ mod kind;
 mod names;
 mod order;
 mod phases;
+mod possible;
 mod profile;
 mod set;
 mod threads;
