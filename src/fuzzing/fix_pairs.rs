@@ -42,7 +42,7 @@ fn events(runners: &mut Vec<Runner>, under: Under, case: &Case) -> u64 {
         runners.len() - 1
     });
     let mut stream = Events::default();
-    runners[index].run(case, &mut stream, |_| {});
+    runners[index].run_anew(case, &mut stream);
     stream.hash()
 }
 

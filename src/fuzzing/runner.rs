@@ -11,20 +11,28 @@ use crate::server::ServerKind;
 
 /// Hashes everything that happens, except the calls that a guard swallowed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Events(Mixer);
+pub(super) struct Events {
+    hasher: Mixer,
+    unheard: bool,
+}
 
 impl Events {
+    /// Hashes nothing. That it is of the same type keeps a fuzzer from seeing the same model twice.
+    pub fn unheard() -> Self {
+        Self { unheard: true, ..Self::default() }
+    }
+
     pub fn hash(self) -> u64 {
-        self.0.finish()
+        self.hasher.finish()
     }
 }
 
 impl Observer for Events {
     #[inline]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
-        if !matches!(event, Event::Swallowed { .. }) {
-            self.0.write_u64(tick.0);
-            event.hash(&mut self.0);
+        if !self.unheard && !matches!(event, Event::Swallowed { .. }) {
+            self.hasher.write_u64(tick.0);
+            event.hash(&mut self.hasher);
         }
     }
 }
@@ -56,14 +64,20 @@ impl Runner {
         &mut self.simulations[self.current].1
     }
 
-    /// Runs a case to its end; `each` sees the state before every step.
+    /// Runs a case from its start to its end.
+    pub fn run_anew<O: Observer>(&mut self, case: &Case, observer: &mut O) {
+        self.start(case);
+        self.run(case, observer, |_| {});
+    }
+
+    /// Runs a case to its end from where its simulation is; `each` sees the state before every
+    /// step.
     pub fn run<O: Observer>(
         &mut self,
         case: &Case,
         observer: &mut O,
         mut each: impl FnMut(&Simulation),
     ) {
-        self.start(case);
         let simulation = self.simulation();
         simulation.load(if case.is_stepped() { case.threads() } else { Vec::new() });
         if case.is_stepped() {
@@ -86,7 +100,8 @@ impl Runner {
         simulation.finish(observer);
     }
 
-    fn start(&mut self, case: &Case) {
+    /// Takes the simulation of the case's setup, as it is before the first step.
+    pub fn start(&mut self, case: &Case) {
         let known = self.simulations.iter().position(|(setup, _)| *setup == case.setup);
         self.current = known.unwrap_or_else(|| {
             let Under { fixes, server } = self.under;

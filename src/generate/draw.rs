@@ -1,7 +1,7 @@
 //! Drawing one operation: which kind, on which names, with which values.
 
 use super::book::{Book, PROCESSES};
-use super::kind::{Kind, Kinds};
+use super::kind::{Kind, Kinds, Weights};
 use super::profile::{Limits, Profile};
 use super::set::{Set, one};
 use super::values;
@@ -20,9 +20,7 @@ use crate::units::DeviceId;
 pub(super) struct Drawer {
     pub profile: Profile,
     pub limits: Limits,
-    weights: [u32; Kind::ALL.len()],
-    /// The kinds that have a weight.
-    weighted: Kinds,
+    weights: &'static Weights,
     /// Kinds that this program leaves out.
     pub off: Kinds,
     pub book: Book,
@@ -54,8 +52,7 @@ impl Drawer {
         Self {
             profile,
             limits: profile.limits(),
-            weights: Kind::weights(profile),
-            weighted: Kind::of(profile),
+            weights: Weights::of(profile),
             off: Kinds::default(),
             book: Book::default(),
         }
@@ -68,39 +65,21 @@ impl Drawer {
 
     /// Draws the next operation.
     pub fn next(&mut self, choices: &mut impl Choices) -> Op {
-        let possible = self.kinds();
-        let draw = choices.pick(self.weight(possible).into()) as u32;
-        let op = self.of_kind(self.kind_at(possible, draw), choices);
+        let (kinds, rare) = (self.kinds(), self.distractions());
+        let place = choices.pick(self.weights.sum(kinds, rare).into()) as u32;
+        let op = self.of_kind(self.weights.kind_at(place, kinds, rare), choices);
         self.book.note(&op);
         op
     }
 
     /// The kinds that it draws from next.
     pub fn kinds(&self) -> Kinds {
-        self.possible().minus(self.off).and(self.weighted)
+        self.possible().minus(self.off).and(self.weights.kinds)
     }
 
     /// The sum of the weights of some kinds: of how many a pick among them is.
     pub fn weight(&self, kinds: Kinds) -> u32 {
-        let distractions = self.distractions();
-        kinds.iter().map(|kind| self.weight_of(kind, distractions)).sum()
-    }
-
-    fn weight_of(&self, kind: Kind, distractions: Kinds) -> u32 {
-        let weight = self.weights[kind as usize];
-        if distractions.contains(kind) { 1 } else { weight }
-    }
-
-    fn kind_at(&self, possible: Kinds, draw: u32) -> Kind {
-        let distractions = self.distractions();
-        let mut rest = draw;
-        let kind = possible.iter().find(|&kind| {
-            let weight = self.weight_of(kind, distractions);
-            let here = rest < weight;
-            rest = rest.wrapping_sub(weight);
-            here
-        });
-        kind.expect("the draw is below the sum of the weights")
+        self.weights.sum(kinds, self.distractions())
     }
 
     /// How many keys of the program cache there are.

@@ -164,11 +164,6 @@ impl Kinds {
         Self(self.0 & other.0)
     }
 
-    #[inline]
-    pub fn contains(self, kind: Kind) -> bool {
-        self.0 >> kind as u32 & 1 != 0
-    }
-
     /// Those before a kind.
     pub fn before(self, kind: Kind) -> Self {
         Self(self.0 & ((1 << kind as u32) - 1))
@@ -187,19 +182,55 @@ impl Kinds {
     }
 }
 
-impl Kind {
-    /// The kinds that a profile draws.
-    pub(super) fn of(profile: Profile) -> Kinds {
-        let mut kinds = Kinds::default();
-        Self::ALL.into_iter().for_each(|kind| {
-            kinds.put(kind, Self::WEIGHTS[kind as usize][profile as usize] > 0);
-        });
-        kinds
+/// How often each kind is drawn, in parts of the sum over the kinds that are possible.
+#[derive(Debug)]
+pub(super) struct Weights {
+    of: [u8; u64::BITS as usize],
+    /// The kinds that have a weight.
+    pub kinds: Kinds,
+}
+
+impl Weights {
+    const OF_PROFILES: [Self; Profile::ALL.len()] = {
+        let mut all = [const { Self { of: [0; 64], kinds: Kinds(0) } }; Profile::ALL.len()];
+        let mut profile = 0;
+        while profile < all.len() {
+            let mut kind = 0;
+            while kind < Kind::ALL.len() {
+                let weight = Kind::WEIGHTS[kind][profile];
+                all[profile].of[kind] = weight;
+                all[profile].kinds.0 |= ((weight > 0) as u64) << kind;
+                kind += 1;
+            }
+            profile += 1;
+        }
+        all
+    };
+
+    /// Those of a profile.
+    pub fn of(profile: Profile) -> &'static Self {
+        const { &Self::OF_PROFILES }.get(profile as usize).expect("there is a column for each")
     }
 
-    /// How often the kind is drawn, in parts of the sum over the kinds that are possible.
-    pub(super) fn weights(profile: Profile) -> [u32; Self::ALL.len()] {
-        Self::WEIGHTS.map(|row| u32::from(row[profile as usize]))
+    /// The sum over some kinds; those that are rare here count as one.
+    #[inline]
+    pub fn sum(&self, kinds: Kinds, rare: Kinds) -> u32 {
+        let weighted = each(kinds.minus(rare).0).map(|kind| u32::from(self.of[kind as usize % 64]));
+        kinds.and(rare).0.count_ones() + weighted.sum::<u32>()
+    }
+
+    /// The kind at a place below their sum.
+    #[inline]
+    pub fn kind_at(&self, place: u32, kinds: Kinds, rare: Kinds) -> Kind {
+        let mut rest = place;
+        let found = each(kinds.0).find(|&kind| {
+            let is_rare = rare.0 >> kind & 1;
+            let weight = if is_rare == 0 { self.of[kind as usize % 64].into() } else { 1 };
+            let here = rest < weight;
+            rest = rest.wrapping_sub(weight);
+            here
+        });
+        Kind::ALL[found.expect("the place is below the sum") as usize]
     }
 }
 
@@ -211,7 +242,8 @@ mod tests {
     #[test]
     fn a_kind_is_one_byte_under_every_profile() {
         for profile in Profile::ALL {
-            let sum: u32 = Kind::weights(profile).iter().sum();
+            let weights = Weights::of(profile);
+            let sum = weights.sum(weights.kinds, Kinds::default());
             assert!((2..=256).contains(&sum), "{profile}: {sum}");
         }
     }

@@ -136,10 +136,12 @@ impl Drawer {
     /// intermediate of the trace, freed in the capture, whose address is taken before a replay.
     pub(super) fn distractions(&self) -> Kinds {
         use Kind as K;
-        let captured = FOCUSED & self.endable() != 0;
-        let after = self.is_in_aftermath();
         let mut kinds = Kinds::default();
-        if self.is_tame() || !(captured || after) {
+        if self.is_tame() {
+            return kinds;
+        }
+        let captured = FOCUSED & self.endable() != 0;
+        if !captured && !self.is_in_aftermath() {
             return kinds;
         }
         let always = [
