@@ -9,15 +9,18 @@ mod inputs;
 mod naive;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use freeorder::journal::Tracking;
-use freeorder::op::{Handle, Op, ThreadId};
+use freeorder::op::{Handle, Name, Op, ThreadId};
 use freeorder::scenario::{Case, Scenario};
 use freeorder::search::aim::{Aim, Failure, Model, Subject};
+use freeorder::search::catalogue::entries;
 use freeorder::search::enumerate::{Limits, alphabet, enumerate};
-use freeorder::search::minimize::{Attempt, DoesNotFail, Options, minimize, needed_fixes};
+use freeorder::search::minimize::{
+    Attempt, DoesNotFail, Options, minimize, minimize_and_prove, needed_fixes,
+};
 use freeorder::units::MeshShape;
 use freeorder::violation::OracleName;
 use freeorder::world::Action;
@@ -567,6 +570,91 @@ fn none_of_the_needed_fixes_can_be_left_out() {
             let fixes = needed.without_defect(defect);
             assert!(!fails(&result, Aim { fixes, ..aim }), "{needed}");
         }
+    }
+}
+
+/// A second handle, mesh or program that does what the first one could do is one too many.
+#[test]
+fn no_operation_can_go_when_another_name_is_said_instead() {
+    let mut tried = 0;
+    for Input { case, aim } in inputs::basics(120).into_iter().chain(inputs::wild(120)) {
+        let result = reduce(&case, &mut Model::new(aim)).case;
+        let names: BTreeSet<Name> = result.ops.iter().flat_map(|(_, op)| op.names()).collect();
+        let same_kind = |one: &Name, other: &Name| {
+            one != other && std::mem::discriminant(one) == std::mem::discriminant(other)
+        };
+        for name in &names {
+            for other in names.iter().filter(|other| same_kind(name, other)) {
+                for left_out in 0..result.ops.len() {
+                    if !result.ops[left_out].1.names().contains(name) {
+                        continue;
+                    }
+                    let mut unified = result.clone();
+                    unified.ops.remove(left_out);
+                    for (_, op) in &mut unified.ops {
+                        op.rename(|one| if one == *name { *other } else { one });
+                    }
+                    tried += 1;
+                    let text = result.scenario();
+                    assert!(!fails(&unified, aim), "{other:?} for {name:?} in {aim:?}\n{text}");
+                }
+            }
+        }
+    }
+    assert!(tried > 100, "{tried}");
+}
+
+/// Where deletion is stuck in a race, the handle that was shared does as well as its copy.
+#[test]
+fn a_race_over_two_handles_becomes_one_over_a_single_handle() {
+    let text = "freeorder 1\nmachine N150\nopen m0 1x1\nt1: alloc b0 on m0 dram 1x32\n\
+                t1: deallocate b0\nshare b1 of b0\ndeallocate b1\nschedule t0 t1 t1 t1\n";
+    let entry = entries().unwrap().into_iter().find(|entry| entry.name == "racy-deallocate");
+    let aim = entry.unwrap().aim();
+    let case = Case::of(&text.parse().unwrap());
+    let result = reduce(&case, &mut Model::new(aim)).case;
+    assert_eq!(result.ops.len(), 4, "{}", result.scenario());
+    assert!(result.is_stepped() && fails(&result, aim), "{}", result.scenario());
+}
+
+/// Where every reproducer that is near is as long, other words of a program find a shorter one;
+/// each of these is what plain reduction leaves of a generated case.
+#[test]
+fn a_shorter_case_in_other_words_is_found() {
+    let stuck = [
+        ("cbs-outlive-device", "open m0 1x1; program p0 on m0 cbs 1x32; close m0; drop p0", 3),
+        (
+            "hit-not-validated",
+            "open m0 1x1; run k0 on m0 cbs 1x32; alloc b0 on m0 l1 1x32 bottom; run k0 on m0",
+            3,
+        ),
+        (
+            "pointer-identity",
+            "open m0 1x1; capture begin; alloc b0 on m0 dram 1x32; drop b0; \
+             alloc b1 on m0 dram 1x32",
+            4,
+        ),
+        (
+            "deallocate-forces-root",
+            "open m0 1x1; alloc b0 on m0 l1 1x32 bottom; view b1 of b0; \
+             program p0 on m0 cbs 1x32; alloc b2 on m0 dram 1x32; assign b2 to p0; mark b2; \
+             deallocate b1; enqueue p0",
+            5,
+        ),
+    ];
+    let entries = entries().unwrap();
+    for (name, ops, length) in stuck {
+        let aim = entries.iter().find(|entry| entry.name == name).unwrap().aim();
+        let case = case(ops);
+        let plain = reduce(&case, &mut Model::new(aim)).case;
+        assert!(plain.ops.len() > length, "{name} is not stuck any more");
+        let limits = Limits { states_max: 50_000, deadline: None };
+        let mut options = Options::default();
+        let found = minimize_and_prove(&case, &mut Model::new(aim), &mut options, limits).unwrap();
+        let result = found.0.case;
+        assert_eq!(result.ops.len(), length, "{name}\n{}", result.scenario());
+        assert!(fails(&result, aim), "{name}\n{}", result.scenario());
+        assert!(found.1.is_some(), "{name} is short enough to be proven");
     }
 }
 

@@ -8,7 +8,8 @@
 //! operations, no two. Sizes are at their lowest sum where at most 4096 lower ones are to be tried,
 //! and none can go down alone anywhere. The order is locally minimal under single moves, and
 //! threads take turns with the fewest switches where their turns have at most 1000 orders. Of up to
-//! 7 operations, no exchange of one for another lets a third one go.
+//! 24 operations, none on a name can go when the others say another name of its kind instead. Of up
+//! to 7, no exchange of one for another of the result's own kinds lets a third one go.
 
 mod cone;
 mod delete;
@@ -20,6 +21,8 @@ mod reducer;
 mod simpler;
 mod sizes;
 mod turns;
+mod unify;
+mod vocabulary;
 
 pub use fixes::needed_fixes;
 pub use order::Inversion;
@@ -99,6 +102,7 @@ pub fn minimize(
         reducer.restore_order();
         if reducer.accepted() == accepted {
             reducer.delete_pairs();
+            reducer.unify_names();
             reducer.merge_allocations();
             reducer.lower_sizes_together();
         }
