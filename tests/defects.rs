@@ -126,9 +126,9 @@ fn a_search_meets_every_bug_and_minimizes_it_to_the_optimum() {
             assert!(model.fails(&catch.case).is_some(), "{name}: the case is what was met");
             assert!(model.fails(&catch.minimized).is_some(), "{name}: it still fails");
         }
-        let shorter: Vec<u64> =
-            hunt.lengths().into_iter().filter(|&length| length < optimum as u64).collect();
-        assert!(shorter.is_empty(), "{name}: {shorter:?} is shorter than the optimum {optimum}");
+        if let Some(shorter) = hunt.shorter().next() {
+            panic!("{name}: shorter than the optimum {optimum}:\n{}", shorter.scenario());
+        }
         lengths.0 += hunt.lengths().iter().filter(|&&length| length == optimum as u64).count();
         lengths.1 += hunt.found();
         operations.extend(hunt.operations());
@@ -136,7 +136,7 @@ fn a_search_meets_every_bug_and_minimizes_it_to_the_optimum() {
     operations.sort_unstable();
     let median = quantile(&operations, 0.5).expect("something was met");
     assert!(median <= 20_000, "the median is {median} operations");
-    assert!(lengths.0 * 100 >= lengths.1 * 95, "{} of {} are shortest", lengths.0, lengths.1);
+    assert!(lengths.0 * 100 >= lengths.1 * 98, "{} of {} are shortest", lengths.0, lengths.1);
 }
 
 /// A bench on eight cores must print what a bench on one core does.

@@ -1,17 +1,22 @@
 //! How soon a search meets the bugs of the catalogue, and how short it makes what it found.
 //!
 //! From each seed comes a stream of generated cases. They are run one after another until one fails
-//! by the bug, and not without it; that one is minimized.
+//! by the bug, and not without it; that one is minimized as `freeorder minimize` does it: with the
+//! enumeration of what is shorter.
 
 use rayon::prelude::*;
 
 use super::aim::{Model, Subject};
 use super::catalogue::Entry;
-use super::minimize::{Options, minimize};
+use super::enumerate::Limits;
+use super::minimize::{Options, minimize_and_prove};
 use crate::choice::Seeded;
 use crate::generate::{self, Order, Profile};
 use crate::journal::mix;
 use crate::scenario::Case;
+
+/// How many states are looked at for what is shorter than a catch.
+const STATES_MAX: u64 = 50_000;
 
 /// A bug that was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,13 @@ impl Hunt<'_> {
             self.catches.iter().flatten().map(|one| one.operations).collect();
         operations.sort_unstable();
         operations
+    }
+
+    /// The minimized cases that are shorter than the reproducer of which no shorter one was known.
+    pub fn shorter(&self) -> impl Iterator<Item = &Case> {
+        let optimum = self.entry.optimum.map_or(0, |optimum| optimum.length);
+        let minimized = self.catches.iter().flatten().map(|one| &one.minimized);
+        minimized.filter(move |case| case.ops.len() < optimum)
     }
 
     /// How many operations the reproducers have, the fewest first.
@@ -92,8 +104,9 @@ pub fn hunt(entry: &Entry, seed: u64, operations_max: u64) -> Option<Catch> {
         if operations > operations_max {
             break;
         }
-        let reduced = minimize(&case, &mut model, &mut Options::default());
-        let minimized = reduced.expect("the case has just failed").case;
+        let limits = Limits { states_max: STATES_MAX, deadline: None };
+        let reduced = minimize_and_prove(&case, &mut model, &mut Options::default(), limits);
+        let minimized = reduced.expect("the case has just failed").0.case;
         return Some(Catch { nth, operations, case, minimized });
     }
     None

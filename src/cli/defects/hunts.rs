@@ -27,6 +27,10 @@ pub struct HuntRow {
     pub minimized_median: Option<u64>,
     /// How many of the minimized cases are as short as can be.
     pub minimized_to_optimum: usize,
+    /// The first of the minimized cases that is shorter than the reproducer of the catalogue, as a
+    /// scenario: that one is not the shortest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shorter: Option<String>,
     /// Operations of the shortest reproducer.
     pub optimum: usize,
 }
@@ -52,13 +56,13 @@ pub fn print_hunts(
     let rows: Vec<HuntRow> = hunts.iter().map(row).collect();
     let mut operations: Vec<u64> = hunts.iter().flat_map(Hunt::operations).collect();
     operations.sort_unstable();
-    let missed = rows.iter().any(|row| row.found < row.of);
+    let failed = rows.iter().any(|row| row.found < row.of || row.shorter.is_some());
     let table = HuntTable { version: 1, rows, median_operations: quantile(&operations, 0.5) };
     match format {
         Format::Json => output::print_json(&table)?,
         Format::Text => output::print(&text(&table))?,
     }
-    Ok(if missed { Outcome::Found } else { Outcome::Clean })
+    Ok(if failed { Outcome::Found } else { Outcome::Clean })
 }
 
 fn row(hunt: &Hunt<'_>) -> HuntRow {
@@ -72,6 +76,7 @@ fn row(hunt: &Hunt<'_>) -> HuntRow {
         p90_operations: quantile(&operations, 0.9),
         minimized_median: quantile(&lengths, 0.5),
         minimized_to_optimum: lengths.iter().filter(|&&length| length == optimum as u64).count(),
+        shorter: hunt.shorter().next().map(|case| case.scenario().to_string()),
         optimum,
     }
 }
@@ -93,6 +98,9 @@ fn text(table: &HuntTable) -> String {
             "{:<30} {found:>7} {median:>10} {p90:>10} {minimized:>9} {:>8}",
             row.name, row.optimum
         );
+        if let Some(shorter) = &row.shorter {
+            let _ = writeln!(out, "one is shorter than that:\n{shorter}");
+        }
     }
     let at: usize = table.rows.iter().map(|row| row.minimized_to_optimum).sum();
     let found: usize = table.rows.iter().map(|row| row.found).sum();
@@ -103,4 +111,30 @@ fn text(table: &HuntTable) -> String {
         number(table.median_operations)
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::catalogue::entries;
+
+    /// A catalogue that is wrong about what is shortest must not pass for one that is right.
+    #[test]
+    fn a_catch_that_beats_the_stated_optimum_is_printed() {
+        let entries = entries().unwrap();
+        let entry = entries.iter().find(|entry| entry.name == "track-before-state").unwrap();
+        let mut wrong = entry.clone();
+        wrong.optimum.as_mut().unwrap().length += 1;
+        let hunts = hunt_all(std::slice::from_ref(&wrong), 2, 20_000);
+        let row_of = |entry| row(&Hunt { entry, catches: hunts[0].catches.clone() });
+        assert_eq!((row_of(entry).minimized_to_optimum, row_of(entry).shorter), (2, None));
+        let row = row_of(&wrong);
+        let shorter = row.shorter.clone().expect("both catches are shorter");
+        assert_eq!(row.minimized_to_optimum, 0);
+        let table = HuntTable { version: 1, rows: vec![row], median_operations: None };
+        assert!(text(&table).contains(&format!("one is shorter than that:\n{shorter}")));
+        let limits = (2, 20_000);
+        let done = print_hunts(&[wrong], limits, Format::Json).unwrap();
+        assert_eq!(done, Outcome::Found);
+    }
 }
