@@ -36,7 +36,7 @@ pub struct Proof {
 /// or past a limit.
 ///
 /// Beyond the proof, which is of what was said, a shorter case is looked for in the plain words of
-/// a program, whether the input has them or not: sequences of them, shortest first, in up to 20,000
+/// a program, whether the input has them or not: sequences of them, shortest first, in up to 10,000
 /// states, and the result with one operation fewer and another one exchanged. Nothing is claimed of
 /// those.
 ///

@@ -14,7 +14,7 @@ use crate::search::aim::{Model, Subject};
 use crate::search::enumerate::{Limits, alphabet, enumerate};
 use crate::units::{BufferType, MeshShape};
 
-/// How many states are looked at: enough for all sequences of four operations.
+/// How many states are looked at: enough for all sequences of four operations over fifty letters.
 const STATES_MAX: u64 = 10_000;
 
 /// Where longer sequences are asked for, exchanges are tried first: they cost less.
