@@ -257,6 +257,11 @@ impl Choices for Bytes<'_> {
         if n <= 1 {
             return 0;
         }
+        if n <= 256 {
+            let Some((&byte, rest)) = self.rest.split_first() else { return 0 };
+            self.rest = rest;
+            return u64::from(byte) % n;
+        }
         let (now, rest) = self.rest.split_at(Self::width(n).min(self.rest.len()));
         self.rest = rest;
         now.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)) % n

@@ -182,30 +182,50 @@ impl Kinds {
     }
 }
 
+/// How many kinds have their weights added up at once.
+const GROUP: usize = 8;
+
 /// How often each kind is drawn, in parts of the sum over the kinds that are possible.
 #[derive(Debug)]
 pub(super) struct Weights {
     of: [u8; u64::BITS as usize],
+    /// For each eight kinds, the sum over each choice of them.
+    sums: [[u16; 1 << GROUP]; u64::BITS as usize / GROUP],
     /// The kinds that have a weight.
     pub kinds: Kinds,
 }
 
 impl Weights {
+    const NONE: Self = Self { of: [0; 64], sums: [[0; 1 << GROUP]; 8], kinds: Kinds(0) };
+
     const OF_PROFILES: [Self; Profile::ALL.len()] = {
-        let mut all = [const { Self { of: [0; 64], kinds: Kinds(0) } }; Profile::ALL.len()];
+        let mut all = [Self::NONE; Profile::ALL.len()];
         let mut profile = 0;
         while profile < all.len() {
-            let mut kind = 0;
-            while kind < Kind::ALL.len() {
-                let weight = Kind::WEIGHTS[kind][profile];
-                all[profile].of[kind] = weight;
-                all[profile].kinds.0 |= ((weight > 0) as u64) << kind;
-                kind += 1;
-            }
+            all[profile] = Self::of_column(profile);
             profile += 1;
         }
         all
     };
+
+    const fn of_column(profile: usize) -> Self {
+        let mut weights = Self::NONE;
+        let mut kind = 0;
+        while kind < Kind::ALL.len() {
+            let weight = Kind::WEIGHTS[kind][profile];
+            weights.of[kind] = weight;
+            weights.kinds.0 |= ((weight > 0) as u64) << kind;
+            let sums = &mut weights.sums[kind / GROUP];
+            let bit = 1 << (kind % GROUP);
+            let mut choice = bit;
+            while choice < 2 * bit {
+                sums[choice] = sums[choice - bit] + weight as u16;
+                choice += 1;
+            }
+            kind += 1;
+        }
+        weights
+    }
 
     /// Those of a profile.
     pub fn of(profile: Profile) -> &'static Self {
@@ -215,22 +235,36 @@ impl Weights {
     /// The sum over some kinds; those that are rare here count as one.
     #[inline]
     pub fn sum(&self, kinds: Kinds, rare: Kinds) -> u32 {
-        let weighted = each(kinds.minus(rare).0).map(|kind| u32::from(self.of[kind as usize % 64]));
-        kinds.and(rare).0.count_ones() + weighted.sum::<u32>()
+        (0..self.sums.len()).map(|group| self.sum_of(group, kinds, rare)).sum()
+    }
+
+    #[inline]
+    fn sum_of(&self, group: usize, kinds: Kinds, rare: Kinds) -> u32 {
+        let weighted = kinds.minus(rare).0.to_le_bytes()[group];
+        let rare = kinds.and(rare).0.to_le_bytes()[group];
+        u32::from(self.sums[group][usize::from(weighted)]) + rare.count_ones()
     }
 
     /// The kind at a place below their sum.
     #[inline]
     pub fn kind_at(&self, place: u32, kinds: Kinds, rare: Kinds) -> Kind {
         let mut rest = place;
-        let found = each(kinds.0).find(|&kind| {
-            let is_rare = rare.0 >> kind & 1;
-            let weight = if is_rare == 0 { self.of[kind as usize % 64].into() } else { 1 };
-            let here = rest < weight;
-            rest = rest.wrapping_sub(weight);
-            here
-        });
-        Kind::ALL[found.expect("the place is below the sum") as usize]
+        for group in 0..self.sums.len() {
+            let sum = self.sum_of(group, kinds, rare);
+            if rest < sum {
+                let members = each(kinds.0.to_le_bytes()[group].into());
+                for kind in members.map(|member| group * GROUP + member as usize) {
+                    let is_rare = rare.0 >> kind & 1;
+                    let weight = if is_rare == 0 { self.of[kind].into() } else { 1 };
+                    if rest < weight {
+                        return Kind::ALL[kind];
+                    }
+                    rest -= weight;
+                }
+            }
+            rest -= sum;
+        }
+        unreachable!("the place is below the sum")
     }
 }
 

@@ -60,7 +60,9 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
 
     /// Empties the map and its journal, keeping the memory.
     pub fn reset(&mut self) {
-        self.slots.fill(Self::empty());
+        if self.used > 0 {
+            self.slots.fill(Self::empty());
+        }
         self.used = 0;
         self.split = false;
         self.journal.clear();
@@ -141,8 +143,11 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
 
     /// All entries as (key, devices, value), in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Lanes, P)> {
-        let live = self.slots.iter().filter(|slot| !slot.lanes.is_empty());
-        live.map(|slot| (slot.key - 1, slot.lanes, slot.value))
+        let slots = if self.used == 0 { &[] } else { &self.slots[..] };
+        slots
+            .iter()
+            .filter(|slot| !slot.lanes.is_empty())
+            .map(|slot| (slot.key - 1, slot.lanes, slot.value))
     }
 
     /// All entries as (key, devices, value), lowest key first.
