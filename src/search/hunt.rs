@@ -2,7 +2,8 @@
 //!
 //! From each seed comes a stream of generated cases. They are run one after another until one fails
 //! by the bug, and not without it; that one is minimized as `freeorder minimize` does it, with the
-//! enumeration of what is shorter. Since it is a difference, that is also looked for in other words.
+//! enumeration of what is shorter; since it is a difference, that is also looked for in other
+//! words.
 
 use rayon::prelude::*;
 
