@@ -184,6 +184,10 @@ impl Book {
                 self.garbage = true;
             }
             Op::Gc => self.garbage = false,
+            // The view of a whole buffer of one device is that buffer.
+            Op::View { buffer, of, .. } if self.place[of.0 as usize] == ON_DEVICE => {
+                self.copied(*buffer, *of);
+            }
             Op::Alias { buffer, of } | Op::View { buffer, of, .. } => {
                 self.copied(*buffer, *of);
                 self.owners &= !one(buffer.0);
