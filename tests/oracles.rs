@@ -884,6 +884,139 @@ fn a_fault_of_a_program_is_told_with_the_memory_it_used() {
     );
 }
 
+fn hash_after(events: &[Event<'_>]) -> u64 {
+    let mut oracles = Oracles::new(Tracking::FULL, 0);
+    for event in [opened(0), opened(1)].iter().chain(events) {
+        oracles.observe(Tick(0), event);
+    }
+    oracles.hash()
+}
+
+/// Exploration merges states with equal hashes: what an oracle will answer by must be in its hash,
+/// or the answer of one state is taken for that of another.
+fn assert_all_differ(memories: &[Vec<Event<'_>>]) {
+    let hashes: Vec<u64> = memories.iter().map(|events| hash_after(events)).collect();
+    for (index, hash) in hashes.iter().enumerate() {
+        if let Some(other) = hashes[..index].iter().position(|other| other == hash) {
+            panic!("{:?}\nand\n{:?}\nshare a hash", memories[other], memories[index]);
+        }
+    }
+}
+
+/// Blocks are told apart by place, owner and chips, and counters by the chips they are wrong on.
+#[test]
+fn no_two_states_of_memory_share_a_hash() {
+    let block = |allocator, by, address, bytes, devices| Event::AddressTaken {
+        region: region(allocator),
+        object: object(by),
+        devices,
+        address: DeviceAddr(address),
+        bytes: Bytes(bytes),
+        size: Bytes(512),
+        after: state(bytes, address),
+    };
+    let take = block(0, A, 1024, 64, CHIPS);
+    let (region, address) = (region(0), DeviceAddr(1024));
+    let stranded = Event::Stranded { object: object(A), region, address };
+    let counts = |tracked| Event::Quiescent { tracked };
+    assert_all_differ(&[
+        vec![],
+        vec![take],
+        vec![block(0, B, 1024, 64, CHIPS)],
+        vec![block(0, A, 1056, 64, CHIPS)],
+        vec![block(0, A, 1024, 32, CHIPS)],
+        vec![block(0, A, 1024, 64, Lanes(0b01))],
+        vec![block(1, A, 1024, 64, CHIPS)],
+        vec![take, block(1, A, 1024, 64, CHIPS)],
+        vec![take, stranded],
+        vec![take, counts(&[512])],
+        vec![take, counts(&[512, 256])],
+        vec![counts(&[64])],
+        vec![counts(&[0, 64])],
+    ]);
+    let apart = [take, block(0, B, 1088, 64, CHIPS)];
+    let turned = [apart[1], apart[0]];
+    assert_eq!(hash_after(&apart), hash_after(&turned), "the history does not count");
+}
+
+/// Keys are told apart by type, address and chips, and their owners by who opened them how often.
+#[test]
+fn no_two_states_of_keys_owners_and_programs_share_a_hash() {
+    let (one, other) = (alloc(A), alloc(B));
+    let elsewhere = AllocMessage { address: DeviceAddr(1056), ..one };
+    let typed = AllocMessage { buffer_type: BufferType::Dram, ..one };
+    let single = AllocMessage { devices: Lanes(0b01), ..one };
+    let registered = Event::Registered { allocator: AllocatorId(0), object: object(A) };
+    let built = |program| Event::ProgramBuilt { program, mesh_id: 0, region_end: DeviceAddr(1024) };
+    assert_all_differ(&[
+        vec![],
+        vec![answered(&one)],
+        vec![answered(&other)],
+        vec![answered(&elsewhere)],
+        vec![answered(&typed)],
+        vec![answered(&single)],
+        vec![answered(&other), answered(&other)],
+        vec![answered(&one), answered(&other)],
+        vec![registered],
+        vec![allocated(A)],
+        vec![allocated(B)],
+        vec![registered, allocated(A)],
+        vec![built(1)],
+        vec![built(2)],
+        vec![built(1), built(2)],
+    ]);
+    let turned = [built(2), built(1)];
+    assert_eq!(hash_after(&turned), hash_after(&[built(1), built(2)]), "the order does not count");
+}
+
+/// Captures are told apart by their process, their next node and what they have shown since the
+/// last program.
+#[test]
+fn no_two_states_of_captures_hooks_and_the_inspector_share_a_hash() {
+    let capture = |nodes: &[GraphNode]| captured(&[&[GraphNode::CaptureStart], nodes].concat());
+    let (chips, mesh) = (TrackedDevice::Chips(CHIPS), TrackedDevice::Mesh(0));
+    let (address, size) = (DeviceAddr(0), Bytes(64));
+    let circular = GraphNode::CircularBufferAllocate { device: chips, address, size };
+    let dataflow = GraphNode::DataflowBufferAllocate { device: mesh, address, size };
+    let died = GraphNode::CircularBufferDeallocateAll { device: chips };
+    let gone = GraphNode::CircularBufferDeallocateAll { device: mesh };
+    let larger = GraphNode::Buffer { object: object(A), size: Bytes(1024) };
+    let start = Event::Captured { pid: 1001, counter: 0, node: GraphNode::CaptureStart };
+    let switched = |pid| Event::CaptureSwitched { pid, mode: Some(RunMode::NoDispatch) };
+    let hooked = |number| Event::AllocationHooked { pid: 1000, object: object(number) };
+    let started = |next| Event::InspectorStarted { next: UniqueId(next) };
+    let inspected =
+        |number| Event::Inspected { pid: 1000, object: object(number), allocated: true };
+    let mut both = capture(&[]);
+    both.push(start);
+    assert_all_differ(&[
+        vec![],
+        capture(&[]),
+        vec![start],
+        both,
+        capture(&[died]),
+        capture(&[gone]),
+        capture(&[circular]),
+        capture(&[dataflow]),
+        capture(&[circular, circular]),
+        capture(&[circular, dataflow]),
+        capture(&[node(A)]),
+        capture(&[node(B)]),
+        capture(&[larger]),
+        capture(&[node(A), node_allocated(A, 1, 1024)]),
+        capture(&[node(A), node_allocated(A, 1, 1088)]),
+        vec![switched(1000)],
+        vec![switched(1001)],
+        vec![switched(1000), switched(1001)],
+        vec![hooked(A)],
+        vec![hooked(B)],
+        vec![started(0)],
+        vec![started(1)],
+        vec![inspected(A)],
+        vec![inspected(B)],
+    ]);
+}
+
 /// A table that is not looked at proves nothing: this file must plant a fault for every oracle.
 #[test]
 fn every_oracle_has_a_planted_fault_in_this_file() {
