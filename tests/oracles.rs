@@ -707,6 +707,316 @@ fn a_swallowed_call_is_noted_and_fails_nothing() {
     assert_eq!(said(&[allocated(A), deallocated(A)]), []);
 }
 
+/// What the oracles tell of a stream: each violation as a report prints it, and the relation of its
+/// two buffers, which is part of what makes two failures the same.
+fn told(events: &[Event<'_>]) -> Vec<String> {
+    let mut oracles = Oracles::new(Tracking::NONE, 16);
+    for (index, event) in events.iter().enumerate() {
+        oracles.observe(Tick(index as u64), event);
+    }
+    let violations = oracles.findings().violations().iter();
+    violations.map(|violation| format!("{violation}; {}", violation.relation)).collect()
+}
+
+/// Whoever reads a report looks for the block: where it is, how large, and who holds it.
+#[test]
+fn a_fault_of_an_allocator_is_told_with_its_block() {
+    let take = taken(0, A, 1024, state(64, 1024));
+    let region = region(0);
+    assert_eq!(
+        told(&[opened(0), taken(0, A, 1024, state(160, 1024))]),
+        ["free-list: the count is not what was given out, L1, 96 bytes; no other"]
+    );
+    let other = taken(1, B, 1056, state(64, 1056));
+    assert_eq!(
+        told(&[opened(0), opened(1), take, other]),
+        ["overlap: two live owners share bytes of a chip, device 0-1, L1, address 1056, 64 \
+             bytes, by b2#2, of b1#1; other mesh"]
+    );
+    let again = taken(0, B, 1056, state(128, 1024));
+    assert_eq!(
+        told(&[opened(0), take, again]),
+        ["overlap: two live owners share bytes of a chip, device 0-1, L1, address 1056, 64 \
+             bytes, by b2#2, of b1#1; other owner"]
+    );
+    assert_eq!(
+        told(&[opened(0), taken(0, A, 2016, state(64, 2016))]),
+        ["overlap: a block leaves its region, L1, address 2016, 64 bytes, by b1#1; no other"]
+    );
+    assert_eq!(
+        told(&[opened(0), taken(0, A, 1088, state(64, 1056))]),
+        ["lowest: the lowest occupied address is not the lowest, L1, address 1056; no other"]
+    );
+    assert_eq!(
+        told(&[opened(0), take, returned(B, 1024, Some(64), state(0, None))]),
+        ["single-free: a block was returned by somebody else, address 1024, by b2#2, of b1#1; \
+             other owner"]
+    );
+    let stranded = Event::Stranded { object: object(A), region, address: DeviceAddr(1024) };
+    assert_eq!(
+        told(&[opened(0), take, allocated(A), stranded]),
+        ["device-leak: nobody is left who could give a block back, L1, address 1024, 64 bytes, \
+             by b1#1; no other"]
+    );
+    assert_eq!(
+        told(&[opened(0), take, allocated(A), deallocated(A)]),
+        ["device-leak: a deallocated owner keeps its block, L1, address 1024, 64 bytes, by \
+             b1#1; no other"]
+    );
+    let blocks = [block(1024, 96, true), block(1120, 928, false)];
+    let table = Event::BlockTable { region, blocks: &blocks, after: state(96, None) };
+    assert_eq!(
+        told(&[opened(0), table]),
+        ["device-leak: blocks that nobody took are left, L1, 96 bytes; no other"]
+    );
+    let short_of = Some(Bytes(1000));
+    let failed =
+        Event::AllocationFailed { region, object: object(B), short_of, after: state(64, 1024) };
+    assert_eq!(
+        told(&[opened(0), take, failed]),
+        ["oom: out of memory by exhaustion: not enough is free, L1, 1000 bytes, by b2#2; no \
+             other"]
+    );
+}
+
+/// Whoever reads a report looks for the message: its key, its sender and whom it met.
+#[test]
+fn a_fault_of_a_message_is_told_with_its_key_and_both_owners() {
+    let (old, new, late) = (alloc(A), alloc(B), free(A));
+    let inverted = [answered(&old), answered(&new), answered(&late)];
+    assert_eq!(
+        told(&inverted),
+        [
+            "duplicate-allocation: a live key was allocated again, device 0-1, L1, address 1024, \
+             by b2#2, of b1#1, in allocate_impl; other owner",
+            "balance: ALLOC follows ALLOC, device 0-1, L1, address 1024, by b2#2, of b1#1, in \
+             allocate_impl; other owner",
+            "stale-free: a FREE closed another owner's ALLOC, device 0-1, L1, address 1024, by \
+             b1#1, of b2#2, in allocate_impl, released by the user handle; other owner",
+            "event-order: the FREE came after the next ALLOC, device 0-1, L1, address 1024, by \
+             b1#1, of b2#2, in allocate_impl, released by the user handle; other owner"
+        ]
+    );
+    let again = [allocated(A), answered(&old), answered(&old), last(&[], true)];
+    assert_eq!(
+        told(&again),
+        [
+            "duplicate-allocation: a live key was allocated again, device 0-1, L1, address 1024, \
+             by b1#1, of b1#1, in allocate_impl; same object",
+            "balance: ALLOC follows ALLOC, device 0-1, L1, address 1024, by b1#1, of b1#1, in \
+             allocate_impl; same object",
+            "balance: more ALLOCs than FREEs at the end, device 0-1, L1, address 1024, by b1#1; \
+             no other"
+        ]
+    );
+    let missed = Event::Answered { message: &late, missed: Lanes::one(DeviceId(1)) };
+    assert_eq!(
+        told(&[answered(&old), missed]),
+        ["unknown-free: a FREE hit no entry, device 1, L1, address 1024, by b1#1, in \
+             allocate_impl, released by the user handle; no other"]
+    );
+    let entry = Event::ServerEntry {
+        devices: CHIPS,
+        address: DeviceAddr(1024),
+        buffer_type: BufferType::L1,
+        size: Bytes(512),
+    };
+    assert_eq!(
+        told(&[answered(&old), entry]),
+        ["residue: an entry without a live owner is left in the server, device 0-1, L1, \
+             address 1024, 512 bytes; no other"]
+    );
+    assert_eq!(
+        told(&[last(&[0, 512], false)]),
+        ["residue: bytes are left in the counters of a chip on which nobody holds any, device \
+             1, 512 bytes; no other"]
+    );
+    let swallowed = Event::Swallowed { object: object(A), devices: CHIPS, guard: Guard::Mark };
+    assert_eq!(
+        told(&[swallowed]),
+        ["masked-double-free: a guard swallowed a call, device 0-1, by b1#1; same object"]
+    );
+}
+
+/// Whoever reads a report looks for the memory that a program used, and whose it is by now.
+#[test]
+fn a_fault_of_a_program_is_told_with_the_memory_it_used() {
+    let take = taken(0, B, 1056, state(64, 1056));
+    let (region, address) = (region(0), DeviceAddr(1056));
+    let overlaid = Event::ProgramOverlaid {
+        program: 0,
+        region,
+        lowest: address,
+        region_end: DeviceAddr(1152),
+    };
+    assert_eq!(
+        told(&[opened(0), take, overlaid]),
+        ["cb-clash: a program runs with its circular buffers over an L1 buffer, L1, address \
+             1056, 96 bytes, of b2#2; other owner"]
+    );
+    let clashed =
+        Event::ProgramClashed { program: 0, region, lowest: address, region_end: DeviceAddr(1152) };
+    assert_eq!(
+        told(&[opened(0), clashed]),
+        ["cb-clash: a program clashes with an address at which nothing is, L1, address 1056, \
+             96 bytes; no other"]
+    );
+    let (by, owner, size) = (object(A), UniqueId(u64::from(A)), Bytes(512));
+    let read = Event::MemoryAccessed { region, by, owner, address, size, fresh: true };
+    assert_eq!(
+        told(&[opened(0), take, read]),
+        ["use-after-free: memory is used that its owner does not hold, L1, address 1056, 512 \
+             bytes, by b1#1, of b2#2; other owner"]
+    );
+    let (trace, since, bytes) = (TraceHandle(0), UniqueId(2), Bytes(64));
+    let replay = Event::TraceAccessed { trace, region, address, bytes, since };
+    assert_eq!(
+        told(&[opened(0), take, replay]),
+        ["trace-safe: a replay uses memory of a buffer that was allocated after its capture, \
+             L1, address 1056, of b2#2; other owner"]
+    );
+    let buffers_size = Bytes(1024);
+    let released = Event::TraceReleased { trace, mesh_id: 0, left: 0, active: 0, buffers_size };
+    assert_eq!(
+        told(&[released]),
+        ["trace-safe: the last trace is released, and its buffer counts against the trace \
+             region, 1024 bytes; no other"]
+    );
+}
+
+fn hash_after(events: &[Event<'_>]) -> u64 {
+    let mut oracles = Oracles::new(Tracking::FULL, 0);
+    for event in [opened(0), opened(1)].iter().chain(events) {
+        oracles.observe(Tick(0), event);
+    }
+    oracles.hash()
+}
+
+/// Exploration merges states with equal hashes: what an oracle will answer by must be in its hash,
+/// or the answer of one state is taken for that of another.
+fn assert_all_differ(memories: &[Vec<Event<'_>>]) {
+    let hashes: Vec<u64> = memories.iter().map(|events| hash_after(events)).collect();
+    for (index, hash) in hashes.iter().enumerate() {
+        if let Some(other) = hashes[..index].iter().position(|other| other == hash) {
+            panic!("{:?}\nand\n{:?}\nshare a hash", memories[other], memories[index]);
+        }
+    }
+}
+
+/// Blocks are told apart by place, owner and chips, and counters by the chips they are wrong on.
+#[test]
+fn no_two_states_of_memory_share_a_hash() {
+    let block = |allocator, by, address, bytes, devices| Event::AddressTaken {
+        region: region(allocator),
+        object: object(by),
+        devices,
+        address: DeviceAddr(address),
+        bytes: Bytes(bytes),
+        size: Bytes(512),
+        after: state(bytes, address),
+    };
+    let take = block(0, A, 1024, 64, CHIPS);
+    let (region, address) = (region(0), DeviceAddr(1024));
+    let stranded = Event::Stranded { object: object(A), region, address };
+    let counts = |tracked| Event::Quiescent { tracked };
+    assert_all_differ(&[
+        vec![],
+        vec![take],
+        vec![block(0, B, 1024, 64, CHIPS)],
+        vec![block(0, A, 1056, 64, CHIPS)],
+        vec![block(0, A, 1024, 32, CHIPS)],
+        vec![block(0, A, 1024, 64, Lanes(0b01))],
+        vec![block(1, A, 1024, 64, CHIPS)],
+        vec![take, block(1, A, 1024, 64, CHIPS)],
+        vec![take, stranded],
+        vec![take, counts(&[512])],
+        vec![take, counts(&[512, 256])],
+        vec![counts(&[64])],
+        vec![counts(&[0, 64])],
+    ]);
+    let apart = [take, block(0, B, 1088, 64, CHIPS)];
+    let turned = [apart[1], apart[0]];
+    assert_eq!(hash_after(&apart), hash_after(&turned), "the history does not count");
+}
+
+/// Keys are told apart by type, address and chips, and their owners by who opened them how often.
+#[test]
+fn no_two_states_of_keys_owners_and_programs_share_a_hash() {
+    let (one, other) = (alloc(A), alloc(B));
+    let elsewhere = AllocMessage { address: DeviceAddr(1056), ..one };
+    let typed = AllocMessage { buffer_type: BufferType::Dram, ..one };
+    let single = AllocMessage { devices: Lanes(0b01), ..one };
+    let registered = Event::Registered { allocator: AllocatorId(0), object: object(A) };
+    let built = |program| Event::ProgramBuilt { program, mesh_id: 0, region_end: DeviceAddr(1024) };
+    assert_all_differ(&[
+        vec![],
+        vec![answered(&one)],
+        vec![answered(&other)],
+        vec![answered(&elsewhere)],
+        vec![answered(&typed)],
+        vec![answered(&single)],
+        vec![answered(&other), answered(&other)],
+        vec![answered(&one), answered(&other)],
+        vec![registered],
+        vec![allocated(A)],
+        vec![allocated(B)],
+        vec![registered, allocated(A)],
+        vec![built(1)],
+        vec![built(2)],
+        vec![built(1), built(2)],
+    ]);
+    let turned = [built(2), built(1)];
+    assert_eq!(hash_after(&turned), hash_after(&[built(1), built(2)]), "the order does not count");
+}
+
+/// Captures are told apart by their process, their next node and what they have shown since the
+/// last program.
+#[test]
+fn no_two_states_of_captures_hooks_and_the_inspector_share_a_hash() {
+    let capture = |nodes: &[GraphNode]| captured(&[&[GraphNode::CaptureStart], nodes].concat());
+    let (chips, mesh) = (TrackedDevice::Chips(CHIPS), TrackedDevice::Mesh(0));
+    let (address, size) = (DeviceAddr(0), Bytes(64));
+    let circular = GraphNode::CircularBufferAllocate { device: chips, address, size };
+    let dataflow = GraphNode::DataflowBufferAllocate { device: mesh, address, size };
+    let died = GraphNode::CircularBufferDeallocateAll { device: chips };
+    let gone = GraphNode::CircularBufferDeallocateAll { device: mesh };
+    let larger = GraphNode::Buffer { object: object(A), size: Bytes(1024) };
+    let start = Event::Captured { pid: 1001, counter: 0, node: GraphNode::CaptureStart };
+    let switched = |pid| Event::CaptureSwitched { pid, mode: Some(RunMode::NoDispatch) };
+    let hooked = |number| Event::AllocationHooked { pid: 1000, object: object(number) };
+    let started = |next| Event::InspectorStarted { next: UniqueId(next) };
+    let inspected =
+        |number| Event::Inspected { pid: 1000, object: object(number), allocated: true };
+    let mut both = capture(&[]);
+    both.push(start);
+    assert_all_differ(&[
+        vec![],
+        capture(&[]),
+        vec![start],
+        both,
+        capture(&[died]),
+        capture(&[gone]),
+        capture(&[circular]),
+        capture(&[dataflow]),
+        capture(&[circular, circular]),
+        capture(&[circular, dataflow]),
+        capture(&[node(A)]),
+        capture(&[node(B)]),
+        capture(&[larger]),
+        capture(&[node(A), node_allocated(A, 1, 1024)]),
+        capture(&[node(A), node_allocated(A, 1, 1088)]),
+        vec![switched(1000)],
+        vec![switched(1001)],
+        vec![switched(1000), switched(1001)],
+        vec![hooked(A)],
+        vec![hooked(B)],
+        vec![started(0)],
+        vec![started(1)],
+        vec![inspected(A)],
+        vec![inspected(B)],
+    ]);
+}
+
 /// A table that is not looked at proves nothing: this file must plant a fault for every oracle.
 #[test]
 fn every_oracle_has_a_planted_fault_in_this_file() {

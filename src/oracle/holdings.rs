@@ -130,16 +130,6 @@ impl Holdings {
         self.index(region).map(|index| &self.regions[index])
     }
 
-    /// Whether an owner holds a block at this address on one of the chips.
-    #[must_use]
-    pub fn is_held(&self, devices: Lanes, buffer_type: BufferType, address: DeviceAddr) -> bool {
-        self.regions(buffer_type).any(|region| {
-            region
-                .at(address)
-                .is_some_and(|held| !held.abandoned && !held.devices.and(devices).is_empty())
-        })
-    }
-
     #[inline]
     fn index(&self, region: Region) -> Option<usize> {
         let index = region.allocator.0 as usize * TYPES + region.buffer_type.index();
