@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod audit;
 mod bench;
 mod conform;
 #[cfg(feature = "fuzzing")]
@@ -52,6 +53,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Replays what the real allocator or runtime did, and compares every answer.
     Conform(conform::Args),
+    /// Finds what is wrong in logs, wire streams, captures and snapshots of the real thing.
+    Audit(audit::Args),
     /// Shows real bugs of the past that switches bring back, and how soon a search finds them.
     Defects(defects::Args),
     /// Runs every scenario of a folder and compares the numbers with those recorded in it.
@@ -104,6 +107,7 @@ pub fn main() -> ExitCode {
         Verb::Minimize(args) => minimize::main(&args),
         Verb::Fuzz(args) => fuzz::main(&args),
         Verb::Conform(args) => conform::main(&args),
+        Verb::Audit(args) => audit::main(&args),
         Verb::Defects(args) => defects::main(&args),
         Verb::Regress(args) => regress::main(&args),
         #[cfg(feature = "fuzzing")]

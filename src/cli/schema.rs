@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use schemars::schema_for;
 
+use super::audit::AuditReport;
 use super::bench::BenchTable;
 use super::conform::ConformTable;
 use super::defects::{DefectTable, HuntTable, ProofTable};
@@ -26,6 +27,8 @@ enum What {
     Fuzz,
     /// `freeorder conform --format json`
     Conform,
+    /// `freeorder audit --format json`
+    Audit,
     /// `freeorder regress --format json`
     Regress,
     /// `freeorder bench --format json`
@@ -52,6 +55,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Minimize => schema_for!(MinimizeReport),
         What::Fuzz => schema_for!(FuzzReport),
         What::Conform => schema_for!(ConformTable),
+        What::Audit => schema_for!(AuditReport),
         What::Regress => schema_for!(RegressTable),
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),
