@@ -57,18 +57,22 @@ struct Grave {
     place: Place,
 }
 
-/// How many dead keys are remembered, at most: memory must not grow with the input.
-const GRAVES: usize = 1 << 16;
+/// How many dead keys are remembered, at first and at most: memory must not grow with the input,
+/// and a small input must not wait for a large table.
+const GRAVES_MIN: usize = 1 << 6;
+const GRAVES_MAX: usize = 1 << 16;
 
 /// The live keys.
 pub struct Ledger {
     live: HashTable<Entry>,
     graves: Vec<Grave>,
+    buried: usize,
 }
 
 impl Ledger {
     pub fn new() -> Self {
-        Self { live: HashTable::new(), graves: vec![Grave::default(); GRAVES] }
+        let graves = vec![Grave::default(); GRAVES_MIN];
+        Self { live: HashTable::new(), graves, buried: 0 }
     }
 
     /// How many keys live.
@@ -95,13 +99,32 @@ impl Ledger {
         if let Ok(found) = self.live.find_entry(hash, |entry| entry.key == key) {
             found.remove();
         }
-        self.graves[hash as usize % GRAVES] = Grave { hash, place };
+        self.bury(Grave { hash, place });
+    }
+
+    #[inline(always)]
+    fn bury(&mut self, grave: Grave) {
+        let mask = self.graves.len() - 1;
+        self.graves[grave.hash as usize & mask] = grave;
+        self.buried += 1;
+        if self.buried > mask / 2 && mask + 1 < GRAVES_MAX {
+            self.grow();
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let larger = vec![Grave::default(); self.graves.len() * 4];
+        let old = std::mem::replace(&mut self.graves, larger);
+        self.buried = 0;
+        let used = old.into_iter().filter(|grave| grave.place != Place(0));
+        used.for_each(|grave| self.bury(grave));
     }
 
     /// Where a key died, if that is remembered.
     pub fn died(&self, key: Key) -> Option<Place> {
         let hash = key.hash();
-        let grave = self.graves[hash as usize % GRAVES];
+        let grave = self.graves[hash as usize & (self.graves.len() - 1)];
         (grave.hash == hash && grave.place != Place(0)).then_some(grave.place)
     }
 
