@@ -194,7 +194,7 @@ fn listed_profiles_and_orders_draw_scenarios() {
 #[test]
 fn help_is_as_it_was_read_last() {
     for verb in [
-        "", "matrix", "run", "fuzz", "minimize", "conform", "audit", "regress", "encode",
+        "", "matrix", "run", "fuzz", "minimize", "conform", "audit", "import", "diff", "regress", "encode",
         "defects", "bench", "list", "schema",
     ] {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
@@ -227,6 +227,7 @@ fn json_has_a_version_and_rows_and_a_schema() {
         "fuzz",
         "conform",
         "audit",
+        "diff",
         "regress",
         "bench",
         "defects",

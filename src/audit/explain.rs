@@ -77,7 +77,7 @@ fn verdict(preset: Preset, openings: &[(u32, &str)], seen: &[(Shape, Tally)]) ->
 }
 
 /// The lines that open a mesh of so many devices; none if no machine is made of them.
-fn opening(devices: u32) -> Option<&'static str> {
+pub(super) fn opening(devices: u32) -> Option<&'static str> {
     match devices {
         2 => Some("machine N300\nopen m0 1x2\n"),
         4 => Some("machine T3K\nopen m0 2x2\n"),

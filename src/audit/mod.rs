@@ -7,11 +7,13 @@ mod bursts;
 mod capture;
 mod counters;
 mod devices;
+mod diff;
 mod era;
 mod event;
 mod excess;
 mod explain;
 mod finding;
+mod import;
 mod ledger;
 mod paths;
 mod published;
@@ -22,6 +24,7 @@ mod statements;
 pub use auditor::Auditor;
 pub use bursts::{Bursts, Shape, Tally};
 pub use devices::{Balance, Devices};
+pub use diff::{AHEAD, Parting, Said, diff};
 pub use era::{Era, Verdict};
 pub use event::{
     Action, Counted, CounterOf, Device, Event, Header, Memory, Missed, Numbers, Object, PathId,
@@ -30,6 +33,7 @@ pub use event::{
 pub use excess::Excess;
 pub use explain::{FixVerdict, explain};
 pub use finding::{Finding, FindingKind, Findings};
+pub use import::{Import, ImportError, Source, concerns, import};
 pub use paths::Paths;
 pub use published::{Published, SCRIPTS, Script, as_published};
 pub use read::{Kind, Options, ReadError, Reader, shm, wire};

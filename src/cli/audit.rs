@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
     /// The bytes of a record of a wire stream: 72, 112, 128 or 144; else the content decides
-    #[arg(long, value_name = "BYTES", value_parser = parse_record)]
+    #[arg(long, value_name = "BYTES", value_parser = records)]
     record: Option<usize>,
     /// Say what the published scripts would have counted in a server log
     #[arg(long)]
@@ -52,7 +52,8 @@ pub struct Args {
     format: AuditFormat,
 }
 
-fn parse_record(text: &str) -> Result<usize, String> {
+/// Reads the size of a record.
+pub fn records(text: &str) -> Result<usize, String> {
     let size = text.parse().ok().filter(|size| wire::RECORD_SIZES.contains(size));
     size.ok_or_else(|| format!("`{text}` is no size of a record: 72, 112, 128 or 144"))
 }

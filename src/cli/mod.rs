@@ -6,10 +6,12 @@ mod conform;
 #[cfg(feature = "fuzzing")]
 mod crash;
 mod defects;
+mod diff;
 mod duration;
 #[cfg(feature = "fuzzing")]
 mod encode;
 mod fuzz;
+mod import;
 mod interrupt;
 mod list;
 mod matrix;
@@ -55,6 +57,10 @@ enum Verb {
     Conform(conform::Args),
     /// Finds what is wrong in logs, wire streams, captures and snapshots of the real thing.
     Audit(audit::Args),
+    /// Turns the part of such an input around a finding into a scenario that fails the same way.
+    Import(import::Args),
+    /// Shows where two such inputs part.
+    Diff(diff::Args),
     /// Shows real bugs of the past that switches bring back, and how soon a search finds them.
     Defects(defects::Args),
     /// Runs every scenario of a folder and compares the numbers with those recorded in it.
@@ -108,6 +114,8 @@ pub fn main() -> ExitCode {
         Verb::Fuzz(args) => fuzz::main(&args),
         Verb::Conform(args) => conform::main(&args),
         Verb::Audit(args) => audit::main(&args),
+        Verb::Import(args) => import::main(&args),
+        Verb::Diff(args) => diff::main(&args),
         Verb::Defects(args) => defects::main(&args),
         Verb::Regress(args) => regress::main(&args),
         #[cfg(feature = "fuzzing")]

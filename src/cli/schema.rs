@@ -7,6 +7,7 @@ use super::audit::AuditReport;
 use super::bench::BenchTable;
 use super::conform::ConformTable;
 use super::defects::{DefectTable, HuntTable, ProofTable};
+use super::diff::DiffReport;
 use super::fuzz::FuzzReport;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
@@ -29,6 +30,8 @@ enum What {
     Conform,
     /// `freeorder audit --format json`
     Audit,
+    /// `freeorder diff --format json`
+    Diff,
     /// `freeorder regress --format json`
     Regress,
     /// `freeorder bench --format json`
@@ -56,6 +59,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Fuzz => schema_for!(FuzzReport),
         What::Conform => schema_for!(ConformTable),
         What::Audit => schema_for!(AuditReport),
+        What::Diff => schema_for!(DiffReport),
         What::Regress => schema_for!(RegressTable),
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),
