@@ -111,6 +111,8 @@ fn torn_lines_are_found_and_what_is_whole_in_them_is_read() {
     assert_eq!(audited.counts(), [("missing-free", 1), ("torn", 1)]);
     let prefixed = format!("2025-10-07 12:00:01 server | {check}\r\n");
     assert_eq!(audit(prefixed.as_bytes()).counts(), [("missing-free", 1)]);
+    let cut = format!("{check}\n{}", &check[..40]);
+    assert_eq!(audit(cut.as_bytes()).counts(), [("missing-free", 1), ("cut-end", 1)]);
     let glued = format!("{check}{check}\n");
     assert_eq!(audit(glued.as_bytes()).auditor.events(), 2);
 }
@@ -176,6 +178,56 @@ fn a_torn_record_is_reported_and_the_stream_goes_on() {
         let audited = audit(&bytes);
         assert_eq!(audited.first(FindingKind::Resync).size, Some(Bytes(3)));
         assert_eq!(audited.auditor.events(), 100);
+    }
+}
+
+/// A message says no more than a size over all banks; even the share of one can be too much.
+#[test]
+fn buffers_in_one_another_are_found_in_a_stream() {
+    let at = |device, address, size| Event {
+        size: Some(Bytes(size)),
+        memory: Some(Memory::Dram),
+        ..message(ALLOC, device, address, 1)
+    };
+    let found = |second: Event| {
+        let messages = [
+            at(0, 1 << 20, 12 << 20),
+            second,
+            message(FREE, second.device.0, second.address.0, 1),
+            message(FREE, 0, 1 << 20, 1),
+        ];
+        audit(&stream(72, &messages)).counts()
+    };
+    let mib = 1 << 20;
+    assert_eq!(found(at(0, mib + mib - 32, 32)), [("overlap", 1)]);
+    assert_eq!(found(at(0, mib + mib, 32)), []);
+    assert_eq!(found(at(1, mib + 32, 32)), []);
+    assert_eq!(found(at(0, mib - 32, 64 * 12)), [("overlap", 1)]);
+    let other_memory = Event { memory: Some(Memory::L1), ..at(0, mib + 32, 32) };
+    assert_eq!(found(other_memory), []);
+}
+
+/// Past the events that are compared one by one, what is live together long enough is compared.
+#[test]
+fn a_long_stream_is_swept_for_overlaps() {
+    let mut messages = Vec::new();
+    for nth in 0..300_000 {
+        let address = (1 << 30) + 4096 * (nth % 64);
+        messages.extend([message(ALLOC, 0, address, 1), message(FREE, 0, address, 1)]);
+    }
+    let large = Event { size: Some(Bytes(1 << 20)), ..message(ALLOC, 0, 1 << 29, 1) };
+    messages.extend([large, message(ALLOC, 0, (1 << 29) + 64, 1)]);
+    let audited = audit(&stream(72, &messages));
+    assert_eq!(audited.counts(), [("missing-free", 2), ("overlap", 1)]);
+}
+
+/// Every kind of finding has its row in the documentation.
+#[test]
+fn every_finding_is_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/audit.md");
+    let text = fs::read_to_string(path).unwrap();
+    for kind in FindingKind::ALL {
+        assert!(text.contains(&format!("| `{}` | ", kind.name())), "{}", kind.name());
     }
 }
 

@@ -18,8 +18,8 @@ fn changed_inputs_are_events_or_one_error() {
         .collect();
     (0..INPUTS).into_par_iter().for_each(|seed| {
         let (kind, bytes) = &seeds[seed as usize % seeds.len()];
-        // A whole capture takes as long as ten others: it has its turn, but not one in so many.
-        let is_turn = bytes.len() < 10_000 || seed % 100 < 10;
+        // A whole capture takes as long as fifty others: it has its turn, but not one in so many.
+        let is_turn = bytes.len() < 10_000 || seed % 100 < 2;
         let length = if is_turn { bytes.len() } else { 4000 };
         let mut bytes = bytes[..length].to_vec();
         mutate(&mut Seeded::new(seed), &mut bytes);

@@ -8,10 +8,11 @@ use super::capture::Capture;
 use super::counters::Counters;
 use super::devices::Devices;
 use super::era::Era;
-use super::event::{Action, Event, Memory, Registered};
+use super::event::{Action, Event, Memory, Place, Registered};
 use super::excess::Excess;
 use super::finding::{Finding, FindingKind, Findings};
 use super::ledger::{Entry, Key, Ledger};
+use super::overlaps::Overlaps;
 use super::read::Kind;
 use super::statements::Statements;
 
@@ -44,6 +45,7 @@ pub struct Auditor {
     excess: Excess,
     bursts: Bursts,
     statements: Statements,
+    overlaps: Overlaps,
     capture: Capture,
     counters: Counters,
 }
@@ -62,6 +64,7 @@ impl Auditor {
             excess: Excess::default(),
             bursts: Bursts::default(),
             statements: Statements::default(),
+            overlaps: Overlaps::new(),
             capture: Capture::default(),
             counters: Counters::default(),
         }
@@ -80,6 +83,7 @@ impl Auditor {
     /// Says that there are no more events.
     pub fn finish(&mut self) {
         self.bursts.close();
+        self.sweep(Place(u64::MAX));
         self.leave();
         self.capture.finish(&mut self.findings);
         self.counters.finish(&mut self.findings);
@@ -122,6 +126,11 @@ impl Auditor {
         &self.bursts
     }
 
+    #[cold]
+    fn sweep(&mut self, now: Place) {
+        self.overlaps.sweep(&self.ledger, now, &mut self.findings);
+    }
+
     #[inline(always)]
     fn key(&self, event: &Event) -> Key {
         // The server's key has no memory in it; allocators have one for each.
@@ -135,6 +144,9 @@ impl Auditor {
     #[inline(always)]
     fn alloc(&mut self, event: &Event, registered: Registered) {
         self.events += 1;
+        if self.overlaps.is_due() {
+            self.sweep(event.place);
+        }
         let key = self.key(event);
         self.devices.of(key.device).alloc += 1;
         if self.kind != Kind::Graph {
@@ -145,29 +157,22 @@ impl Auditor {
         if key.device.0 as u32 >= DEVICES_MAX || event.size.is_none_or(|size| size.0 > SIZE_MAX) {
             self.bad_field(event);
         }
-        match self.ledger.get(key) {
-            None => {
-                let references = match registered {
-                    Registered::Plain => 1,
-                    Registered::Count(count) => {
-                        self.era.counts(event.place);
-                        let what = "the server counts more references than there are ALLOC lines";
-                        let finding = Finding::at(FindingKind::Contradiction, event, what);
-                        self.findings.add(finding.stating(count.into(), 1));
-                        count
-                    }
-                };
-                self.insert(key, event, references);
-            }
-            Some(_) => self.again(key, event, registered),
+        let count = if let Registered::Count(count) = registered { count } else { 1 };
+        if !self.insert(key, event, count) {
+            self.again(key, event, registered);
+        } else if registered != Registered::Plain {
+            self.era.counts(event.place);
+            let what = "the server counts more references than there are ALLOC lines";
+            let finding = Finding::at(FindingKind::Contradiction, event, what);
+            self.findings.add(finding.stating(count.into(), 1));
         }
     }
 
+    /// Adds a key; false if it is live.
     #[inline(always)]
-    fn insert(&mut self, key: Key, event: &Event, references: u32) {
+    fn insert(&mut self, key: Key, event: &Event, references: u32) -> bool {
         let size = event.size.unwrap_or_default();
-        self.devices.of(key.device).key(event.memory, size, true);
-        self.ledger.insert(Entry {
+        let entry = Entry {
             key,
             memory: event.memory,
             is_held: true,
@@ -178,7 +183,15 @@ impl Auditor {
             place: event.place,
             object: event.object.unwrap_or_default(),
             path: event.path,
-        });
+        };
+        if !self.ledger.insert(entry) {
+            return false;
+        }
+        self.devices.of(key.device).key(event.memory, size, true);
+        if self.overlaps.is_one_by_one() && self.kind != Kind::Graph {
+            self.overlaps.insert(&entry, event, &mut self.findings);
+        }
+        true
     }
 
     /// An ALLOC of a live key.
@@ -209,7 +222,6 @@ impl Auditor {
                 self.findings.add(at(FindingKind::Contradiction, what).stating(1, follows.into()));
                 entry.references = 1;
                 entry.process = event.process.unwrap_or_default();
-                entry.place = event.place;
             }
             Registered::Plain => {
                 entry.references = follows;

@@ -214,6 +214,8 @@ pub enum Action {
     Rejected,
     /// A line or record that starts as an event and does not end as one.
     Torn,
+    /// The last line of an input, which has no end.
+    Cut,
     /// A wire stream lost its step here, for so many bytes.
     Resync(Bytes),
     /// A query, a dump request, an answer.

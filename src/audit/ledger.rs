@@ -1,6 +1,7 @@
 //! The live keys, and the last of the dead.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
 
 use super::event::{Device, Memory, Object, PathId, Place, Process};
 use crate::units::{Bytes, DeviceAddr};
@@ -86,20 +87,35 @@ impl Ledger {
         self.live.find_mut(key.hash(), |entry| entry.key == key)
     }
 
-    /// Adds a key that is not there.
+    /// Adds a key; false if it is there already.
     #[inline(always)]
-    pub fn insert(&mut self, entry: Entry) {
-        self.live.insert_unique(entry.key.hash(), entry, |entry| entry.key.hash());
+    pub fn insert(&mut self, entry: Entry) -> bool {
+        let is_same = |other: &Entry| other.key == entry.key;
+        match self.live.entry(entry.key.hash(), is_same, |entry| entry.key.hash()) {
+            Slot::Vacant(slot) => {
+                slot.insert(entry);
+                true
+            }
+            Slot::Occupied(_) => false,
+        }
     }
 
-    /// Removes a key, which died at this place.
+    /// Removes a key, which died at this place, if it is as expected.
     #[inline(always)]
-    pub fn remove(&mut self, key: Key, place: Place) {
+    pub fn take(
+        &mut self,
+        key: Key,
+        place: Place,
+        is_expected: impl Fn(&Entry) -> bool,
+    ) -> Option<Entry> {
         let hash = key.hash();
-        if let Ok(found) = self.live.find_entry(hash, |entry| entry.key == key) {
-            found.remove();
+        let found = self.live.find_entry(hash, |entry| entry.key == key).ok()?;
+        if !is_expected(found.get()) {
+            return None;
         }
+        let (entry, _) = found.remove();
         self.bury(Grave { hash, place });
+        Some(entry)
     }
 
     #[inline(always)]

@@ -15,11 +15,13 @@ mod explain;
 mod finding;
 mod import;
 mod ledger;
+mod overlaps;
 mod paths;
 mod published;
 mod ranges;
 mod read;
 mod statements;
+mod workload;
 
 pub use auditor::Auditor;
 pub use bursts::{Bursts, Shape, Tally};
@@ -37,3 +39,4 @@ pub use import::{Import, ImportError, Source, concerns, import};
 pub use paths::Paths;
 pub use published::{Published, SCRIPTS, Script, as_published};
 pub use read::{Kind, Options, ReadError, Reader, shm, wire};
+pub use workload::Workload;

@@ -16,7 +16,7 @@ pub enum Lane {
 
 impl Lane {
     /// L1 and L1_SMALL are one memory of a chip, and so are DRAM and TRACE.
-    fn memory(self) -> Self {
+    pub fn memory(self) -> Self {
         let whole = |memory| match memory {
             Memory::L1 | Memory::L1Small => Memory::L1,
             Memory::Dram | Memory::Trace => Memory::Dram,

@@ -16,13 +16,35 @@ impl Auditor {
         let key = self.located(event);
         let balance = self.devices.of(key.device);
         balance.free += 1;
+        if released != Released::Plain {
+            self.era.counts(event.place);
+        }
+        // What nearly every line is: the last reference goes, and all facts agree.
+        let is_last = match released {
+            Released::Final => true,
+            Released::Plain => self.kind == Kind::Wire,
+            Released::Remaining(_) => false,
+        };
+        let is_expected = |entry: &Entry| {
+            is_last
+                && entry.references == 1
+                && event.process.is_none_or(|process| process == entry.process)
+                && event.size.is_none_or(|size| size == entry.size)
+                && event.object.is_none()
+        };
+        if let Some(entry) = self.ledger.take(key, event.place, is_expected) {
+            self.closed(&entry);
+        } else {
+            self.free_slowly(key, event, released);
+        }
+    }
+
+    /// A FREE that is not the last one of a key, or not in agreement with its ALLOC.
+    fn free_slowly(&mut self, key: Key, event: &Event, released: Released) {
         let Some(entry) = self.ledger.get(key) else {
             self.missing(key, event);
             return;
         };
-        if released != Released::Plain {
-            self.era.counts(event.place);
-        }
         let is_log = self.kind == Kind::ServerLog;
         let owner = entry.process;
         let differs = event.process.is_some_and(|process| process != owner)
@@ -65,11 +87,19 @@ impl Auditor {
     /// Removes a key whose last reference went.
     #[inline(always)]
     fn close(&mut self, key: Key, place: Place) {
-        let Some(&mut entry) = self.ledger.get(key) else { return };
-        self.devices.of(key.device).key(entry.memory, entry.size, false);
-        self.ledger.remove(key, place);
+        if let Some(entry) = self.ledger.take(key, place, |_| true) {
+            self.closed(&entry);
+        }
+    }
+
+    /// A key is gone.
+    #[inline(always)]
+    fn closed(&mut self, entry: &Entry) {
+        self.devices.of(entry.key.device).key(entry.memory, entry.size, false);
         if self.kind == Kind::Graph {
-            self.capture.close(&entry);
+            self.capture.close(entry);
+        } else if self.overlaps.is_one_by_one() {
+            self.overlaps.remove(entry);
         }
     }
 

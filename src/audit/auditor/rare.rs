@@ -16,6 +16,9 @@ impl Auditor {
             Action::Resized(old) => self.resized(event, old),
             Action::Destructor => self.destructor(event),
             Action::Torn => self.findings.add(at(FindingKind::Torn, "this is no whole event")),
+            Action::Cut => {
+                self.findings.add(at(FindingKind::CutEnd, "the last line has no end"));
+            }
             Action::Resync(bytes) => {
                 let what = "these bytes are no record";
                 self.findings.add(Finding { size: Some(bytes), ..at(FindingKind::Resync, what) });
@@ -95,6 +98,7 @@ impl Auditor {
     fn restart(&mut self) {
         self.leave();
         self.ledger.clear();
+        self.overlaps.clear();
         self.devices.restart();
         self.statements.restart();
     }
@@ -102,11 +106,12 @@ impl Auditor {
     fn reaped(&mut self, event: &Event, count: u32) {
         let process = event.process.unwrap_or_default();
         let (mut removed, mut bytes) = (0_u64, 0_u64);
-        let devices = &mut self.devices;
+        let (devices, overlaps) = (&mut self.devices, &mut self.overlaps);
         self.ledger.reap(process, |entry| {
             removed += 1;
             bytes = bytes.saturating_add(entry.size.0);
             devices.of(entry.key.device).key(entry.memory, entry.size, false);
+            overlaps.remove(entry);
         });
         let at =
             |kind, what| Finding { size: Some(Bytes(bytes)), ..Finding::at(kind, event, what) };

@@ -33,20 +33,33 @@ impl<'a> Cursor<'a> {
     /// Takes decimal digits, at least one.
     #[inline(always)]
     pub fn number(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        let mut count = 0;
-        for &byte in self.rest {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            value = match count < 19 {
-                true => value * 10 + u64::from(digit),
-                false => value.checked_mul(10)?.checked_add(u64::from(digit))?,
-            };
-            count += 1;
+        // Numbers of up to fifteen digits, without a branch for each of them.
+        let Some((value, count)) = self.rest.first_chunk().map(eight_digits) else {
+            return self.long_number();
+        };
+        if count < 8 {
+            self.rest = &self.rest[count..];
+            return (count > 0).then_some(value);
         }
-        self.rest = &self.rest[count..];
+        let Some((low, more)) = self.rest[8..].first_chunk().map(eight_digits) else {
+            return self.long_number();
+        };
+        if more == 8 {
+            return self.long_number();
+        }
+        self.rest = &self.rest[8 + more..];
+        Some(value * POWERS[more] + low)
+    }
+
+    /// Takes decimal digits near the end of a line, or more than fifteen.
+    #[inline(never)]
+    fn long_number(&mut self) -> Option<u64> {
+        let count = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, rest) = self.rest.split_at(count);
+        let value = digits.iter().try_fold(0_u64, |value, digit| {
+            value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+        })?;
+        self.rest = rest;
         (count > 0).then_some(value)
     }
 
@@ -111,6 +124,23 @@ impl<'a> Cursor<'a> {
     }
 }
 
+const POWERS: [u64; 8] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// The number that the first digits among eight bytes are, and how many digits those are.
+#[inline(always)]
+fn eight_digits(bytes: &[u8; 8]) -> (u64, usize) {
+    let digits = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
+    // The high bit of the first byte that is no digit; those behind it do not matter.
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    let count = (others.trailing_zeros() / 8) as usize;
+    // The digits move to the end, zeros before them: first pairs, then fours, then all eight.
+    let digits = digits.checked_shl(64 - 8 * count as u32).unwrap_or(0);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    let all = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
+    (all, count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +152,15 @@ mod tests {
         assert_eq!(Cursor::new(b"18446744073709551616").number(), None);
         assert_eq!(Cursor::new(b"99999999999999999999999999").number(), None);
         assert_eq!(Cursor::new(b"").number(), None);
+        for text in ["0", "7", "1048640", "12503040", "694960736", "123456789012345", "00012"] {
+            for behind in ["", " ", " bytes of DRAM", "/:;x\u{ff}\u{2713}"] {
+                let line = format!("{text}{behind}");
+                let mut cursor = Cursor::new(line.as_bytes());
+                assert_eq!(cursor.number(), text.parse().ok(), "{line}");
+                assert_eq!(cursor.rest(), behind.as_bytes(), "{line}");
+            }
+        }
+        assert_eq!(Cursor::new(b"x2345678").number(), None);
         assert_eq!(Cursor::new(b"-14 ").signed(), Some(-14));
         assert_eq!(Cursor::new(b"2147483648").signed(), None);
         assert_eq!(Cursor::new(b"0x5000300020000)").id(), Some(0x0005_0003_0002_0000));

@@ -3,6 +3,8 @@
 //! The forms are those of allocation-server.md 2.1; ids are decimal or hexadecimal. Lines of
 //! anybody else are skipped, and a line that starts as the server's and ends otherwise is torn.
 
+mod rest;
+
 use std::io;
 
 use memchr::memmem;
@@ -13,6 +15,7 @@ use super::super::event::{
 use super::chunks::Chunks;
 use super::cursor::Cursor;
 use crate::units::{Bytes, DeviceAddr};
+use rest::{dumped, ends_with, other};
 
 /// The check mark, the cross and the warning sign that lines begin with.
 const CHECK: &[u8; 9] = b"\xe2\x9c\x93 [PID ";
@@ -77,6 +80,9 @@ impl ServerLog {
             parser.line(&rest[..end]);
             rest = rest.get(end + 1..).unwrap_or_default();
         }
+        if !self.chunks.available()[..length].ends_with(b"\n") {
+            parser.cut();
+        }
         let Parser { section, device, line, other, .. } = parser;
         (self.section, self.device, self.line, self.other) = (section, device, line, other);
         self.chunks.take(length);
@@ -109,6 +115,13 @@ impl Parser<'_> {
         match event {
             Some((event, rest)) if rest.is_over() => self.events.push(event),
             _ => self.rare(line, place),
+        }
+    }
+
+    /// The last line had no end: if it is torn, that is why.
+    fn cut(&mut self) {
+        if let Some(Event { action: action @ Action::Torn, .. }) = self.events.last_mut() {
+            *action = Action::Cut;
         }
     }
 
@@ -204,8 +217,15 @@ fn allocated(mut cursor: Cursor<'_>, place: Place) -> Option<(Event, Cursor<'_>)
     cursor.text(b"] Allocated ")?;
     let size = cursor.number()?;
     cursor.text(b" bytes of ")?;
-    let memory = memory(&mut cursor)?;
-    cursor.text(b" on device ")?;
+    let memory = if cursor.has(b"DRAM on device ") {
+        Memory::Dram
+    } else if cursor.has(b"L1 on device ") {
+        Memory::L1
+    } else {
+        let memory = Memory::from_name(cursor.word())?;
+        cursor.text(b" on device ")?;
+        memory
+    };
     let device = cursor.signed()?;
     cursor.text(b" (buffer_id=")?;
     let address = cursor.id()?;
@@ -226,15 +246,6 @@ fn allocated(mut cursor: Cursor<'_>, place: Place) -> Option<(Event, Cursor<'_>)
         ..Event::new(place, Action::Alloc(registered))
     };
     Some((event, cursor))
-}
-
-#[inline(always)]
-fn memory(cursor: &mut Cursor<'_>) -> Option<Memory> {
-    match cursor.word() {
-        b"DRAM" => Some(Memory::Dram),
-        b"L1" => Some(Memory::L1),
-        name => Memory::from_name(name),
-    }
 }
 
 /// `P] Freed buffer ID on device D (N bytes, FINAL)`, and the forms before.
@@ -326,75 +337,4 @@ fn starts_an_event(mut cursor: Cursor<'_>) -> bool {
     let words: [&[u8]; 3] = [b"Allocated", b"Freed buffer", b"Deallocation for"];
     let rest = cursor.rest();
     words.iter().any(|word| rest.starts_with(word) || word.starts_with(rest))
-}
-
-/// `0xID: X KB (PID P, ref_count=N)` of a dump.
-fn dumped(mut cursor: Cursor<'_>) -> Option<(Action, Event)> {
-    let address = DeviceAddr(cursor.id()?);
-    cursor.text(b": ")?;
-    cursor.fraction()?;
-    cursor.text(b" KB (PID ")?;
-    let process = Some(Process(cursor.signed()?));
-    cursor.text(b", ref_count=")?;
-    let count = cursor.small()?;
-    let event = Event::new(Place(0), Action::Other);
-    Some((Action::StatedEntry(count), Event { address, process, ..event }))
-}
-
-fn ends_with(line: &[u8], ends: &[&[u8]]) -> bool {
-    ends.iter().any(|end| line.ends_with(end))
-}
-
-/// The rest of what the server prints: its life, its reaper, circular buffers and kernels.
-fn other(line: &[u8], place: Place) -> Option<Event> {
-    if ends_with(line, &[b"Allocation Server started", b"(with history tracking)"]) {
-        return Some(Event::new(place, Action::Started));
-    }
-    if let Some(at) = memmem::find(line, b"Deallocation for unknown buffer ") {
-        let mut cursor = Cursor::new(&line[at + 32..]);
-        let address = DeviceAddr(cursor.id()?);
-        let action = Action::UnknownFree(Missed::Warning);
-        let device = Device::UNSTATED;
-        return Some(Event { device, address, ..Event::new(place, action) });
-    }
-    if let Some(at) = memmem::find(line, b" Removed ") {
-        return reaped(Cursor::new(&line[at + 9..]), place);
-    }
-    if let Some(at) = memmem::find(line, b" [") {
-        return sized(Cursor::new(&line[at + 2..]), place);
-    }
-    let refused: [&[u8]; 4] =
-        [b"Invalid device_id", b"Invalid size", b"Invalid buffer_type", b"Unknown message type: "];
-    let refused = refused.iter().any(|text| memmem::find(line, text).is_some());
-    refused.then(|| Event::new(place, Action::Rejected))
-}
-
-/// `N buffers (X MB) from PID P`.
-fn reaped(mut cursor: Cursor<'_>, place: Place) -> Option<Event> {
-    let count = cursor.small()?;
-    cursor.text(b" buffers (")?;
-    cursor.fraction()?;
-    cursor.text(b" MB) from PID ")?;
-    let process = Some(Process(cursor.signed()?));
-    Some(Event { process, ..Event::new(place, Action::Reaped(count)) })
-}
-
-/// `CB_ALLOC] Device D: +X MB (Total: Y MB)` and its like.
-fn sized(mut cursor: Cursor<'_>, place: Place) -> Option<Event> {
-    let action = match cursor.word() {
-        b"CB_ALLOC" => Action::CircularAlloc,
-        b"CB_FREE" => Action::CircularFree,
-        b"KERNEL_LOAD" => Action::KernelLoad,
-        b"KERNEL_UNLOAD" => Action::KernelUnload,
-        _ => return None,
-    };
-    cursor.text(b"] ")?;
-    let at = memmem::find(cursor.rest(), b"Device ")?;
-    let mut cursor = Cursor::new(&cursor.rest()[at + 7..]);
-    let device = Device(cursor.signed()?);
-    cursor.text(b": ")?;
-    let megabytes = cursor.fraction()?.abs();
-    // Six significant digits of megabytes: the size is known to about a part in a million.
-    let size = Some(Bytes((megabytes * f64::from(1 << 20)).round() as u64));
-    Some(Event { device, size, ..Event::new(place, action) })
 }
