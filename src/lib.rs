@@ -5,6 +5,7 @@
 
 pub mod allocator;
 pub mod assumptions;
+pub mod audit;
 pub mod choice;
 pub mod cli;
 pub mod corpus;

@@ -194,8 +194,8 @@ fn listed_profiles_and_orders_draw_scenarios() {
 #[test]
 fn help_is_as_it_was_read_last() {
     for verb in [
-        "", "matrix", "run", "fuzz", "minimize", "conform", "regress", "encode", "defects",
-        "bench", "list", "schema",
+        "", "matrix", "run", "fuzz", "minimize", "conform", "audit", "import", "diff", "regress",
+        "encode", "defects", "bench", "list", "schema",
     ] {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&freeorder(&arguments)));
@@ -226,6 +226,8 @@ fn json_has_a_version_and_rows_and_a_schema() {
         "minimize",
         "fuzz",
         "conform",
+        "audit",
+        "diff",
         "regress",
         "bench",
         "defects",

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules, lowest first: each may use only those before it (ARCHITECTURE.md).
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 25] = [
     "units",
     "suggest",
     "mark",
@@ -28,6 +28,7 @@ const LAYERS: [&str; 24] = [
     "strategy",
     "measure",
     "interop",
+    "audit",
     "fuzzing",
     "cli",
 ];

@@ -11,6 +11,7 @@ use super::Format;
 use super::output::{self, Failure, Outcome};
 use crate::allocator::SearchPolicy;
 use crate::allocator::walk::{LIVE_BLOCK_COUNTS, Walk as AllocatorWalk};
+use crate::audit::{Auditor, Kind as InputKind, Options, ReadError, Reader, Workload};
 use crate::fix::FixSet;
 use crate::journal::Tracking;
 use crate::measure::Walk;
@@ -25,6 +26,8 @@ enum What {
     Allocator,
     /// The whole model with every oracle, eight devices, sequences of 100 operations.
     Walk,
+    /// The audit, on a log and on a stream of messages.
+    Audit,
     /// The reducer, on failing inputs of 100 and of 10,000 operations.
     Minimize,
 }
@@ -46,6 +49,14 @@ pub struct Args {
     /// Keep what undoes each step, and the state hash, as an exploration does (walk)
     #[arg(long)]
     undo: bool,
+    /// Keys that are live at once (audit)
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=200_000))]
+    live: u64,
+    /// Mebibytes of each input (audit)
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    mib: u64,
     /// Inputs for each row (minimize)
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -92,7 +103,24 @@ pub struct MinimizeRow {
     pub at_optimum: usize,
 }
 
-/// A row: of what runs at a speed, or of the reducer.
+/// The figures of the audit of one kind of input.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AuditRow {
+    /// The kind.
+    pub name: String,
+    /// Keys that are live at once.
+    pub live_keys: u64,
+    /// Bytes of the input.
+    pub bytes: u64,
+    /// Events in it.
+    pub events: u64,
+    /// Millions of bytes a second.
+    pub mb_per_s: f64,
+    /// Nanoseconds an event.
+    pub ns_per_event: f64,
+}
+
+/// A row: of what runs at a speed, of the reducer, or of the audit.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Row {
@@ -100,6 +128,8 @@ pub enum Row {
     Speed(BenchRow),
     /// Reductions.
     Minimize(MinimizeRow),
+    /// Audits.
+    Audit(AuditRow),
 }
 
 /// The figures.
@@ -124,6 +154,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let rows = match args.what {
         What::Allocator => LIVE_BLOCK_COUNTS.map(|live| Row::Speed(allocator(live, args))).to_vec(),
         What::Walk => vec![Row::Speed(walk(args))],
+        What::Audit => vec![audit(InputKind::ServerLog, args)?, audit(InputKind::Wire, args)?],
         What::Minimize => KINDS.map(|kind| Row::Minimize(reductions(kind, args))).to_vec(),
     };
     match args.format {
@@ -186,6 +217,33 @@ fn measured(seconds: f64, mut work: impl FnMut() -> u64) -> Measured {
     }
 }
 
+fn audit(kind: InputKind, args: &Args) -> Result<Row, Failure> {
+    let failed = |error: ReadError| Failure::input(error.to_string());
+    let workload = Workload::new(kind, args.live, args.mib << 20);
+    let bytes = workload.length();
+    let options = Options { kind: Some(kind), record: None };
+    let start = Instant::now();
+    let mut reader = Reader::new(Box::new(workload), options).map_err(failed)?;
+    let (mut auditor, mut events) = (Auditor::new(kind, 1), Vec::new());
+    while reader.read(&mut events).map_err(failed)? {
+        events.iter().for_each(|event| auditor.event(event));
+        events.clear();
+    }
+    auditor.finish();
+    let nanoseconds = start.elapsed().as_nanos() as f64;
+    if auditor.findings().failing() > 0 {
+        return Err(Failure::input("the workload of the audit is not clean"));
+    }
+    Ok(Row::Audit(AuditRow {
+        name: format!("audit of a {kind}"),
+        live_keys: args.live,
+        bytes,
+        events: auditor.events(),
+        mb_per_s: bytes as f64 * 1e3 / nanoseconds,
+        ns_per_event: nanoseconds / auditor.events() as f64,
+    }))
+}
+
 fn reductions(kind: Kind, args: &Args) -> MinimizeRow {
     let mut row = Reductions::default();
     for input in kind.inputs().take(args.cases as usize) {
@@ -239,6 +297,11 @@ impl fmt::Display for Row {
                 let millions = ops_per_s / 1e6;
                 write!(f, "{name}{live}: ")?;
                 write!(f, "{millions:.2} million operations/s, {ns_per_op:.1} ns each")
+            }
+            Self::Audit(row) => {
+                let AuditRow { name, live_keys, bytes, events, mb_per_s, ns_per_event } = row;
+                write!(f, "{name}, {live_keys} live keys, {bytes} bytes, {events} events: ")?;
+                write!(f, "{mb_per_s:.0} MB/s, {ns_per_event:.1} ns an event")
             }
             Self::Minimize(row) => {
                 let MinimizeRow { name, cases, mean_ms, median_ms, p90_ms, max_ms, .. } = row;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::{self, Failure, Outcome};
 use super::regress::files;
+use crate::fuzzing::audited;
 use crate::fuzzing::seeds::{Source, seeds};
 use crate::generate::{Profile, canonical, encode, from_bytes};
 use crate::scenario::Case;
@@ -96,6 +97,16 @@ fn fill(folder: &Path, from: &Path) -> Result<Outcome, Failure> {
         }
         let count = seeds.len();
         let _ = writeln!(out, "{}: {count} of {} scenarios", folder.display(), sources.len());
+    }
+    for (target, kind) in audited::TARGETS {
+        let folder = folder.join(target);
+        fs::create_dir_all(&folder)
+            .map_err(|error| Failure::input(format!("{}: {error}", folder.display())))?;
+        let seeds = audited::seeds(kind);
+        for (nth, bytes) in seeds.iter().enumerate() {
+            write(&folder.join(format!("sample-{nth}")), bytes)?;
+        }
+        let _ = writeln!(out, "{}: {} samples", folder.display(), seeds.len());
     }
     output::print(&out)?;
     Ok(Outcome::Clean)

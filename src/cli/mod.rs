@@ -1,14 +1,17 @@
 //! The command line: one file a verb.
 
+mod audit;
 mod bench;
 mod conform;
 #[cfg(feature = "fuzzing")]
 mod crash;
 mod defects;
+mod diff;
 mod duration;
 #[cfg(feature = "fuzzing")]
 mod encode;
 mod fuzz;
+mod import;
 mod interrupt;
 mod list;
 mod matrix;
@@ -52,6 +55,12 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Replays what the real allocator or runtime did, and compares every answer.
     Conform(conform::Args),
+    /// Finds what is wrong in logs, wire streams, captures and snapshots of the real thing.
+    Audit(audit::Args),
+    /// Turns the part of such an input around a finding into a scenario that fails the same way.
+    Import(import::Args),
+    /// Shows where two such inputs part.
+    Diff(diff::Args),
     /// Shows real bugs of the past that switches bring back, and how soon a search finds them.
     Defects(defects::Args),
     /// Runs every scenario of a folder and compares the numbers with those recorded in it.
@@ -104,6 +113,9 @@ pub fn main() -> ExitCode {
         Verb::Minimize(args) => minimize::main(&args),
         Verb::Fuzz(args) => fuzz::main(&args),
         Verb::Conform(args) => conform::main(&args),
+        Verb::Audit(args) => audit::main(&args),
+        Verb::Import(args) => import::main(&args),
+        Verb::Diff(args) => diff::main(&args),
         Verb::Defects(args) => defects::main(&args),
         Verb::Regress(args) => regress::main(&args),
         #[cfg(feature = "fuzzing")]

@@ -3,9 +3,11 @@
 use clap::ValueEnum;
 use schemars::schema_for;
 
+use super::audit::AuditReport;
 use super::bench::BenchTable;
 use super::conform::ConformTable;
 use super::defects::{DefectTable, HuntTable, ProofTable};
+use super::diff::DiffReport;
 use super::fuzz::FuzzReport;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
@@ -26,6 +28,10 @@ enum What {
     Fuzz,
     /// `freeorder conform --format json`
     Conform,
+    /// `freeorder audit --format json`
+    Audit,
+    /// `freeorder diff --format json`
+    Diff,
     /// `freeorder regress --format json`
     Regress,
     /// `freeorder bench --format json`
@@ -52,6 +58,8 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Minimize => schema_for!(MinimizeReport),
         What::Fuzz => schema_for!(FuzzReport),
         What::Conform => schema_for!(ConformTable),
+        What::Audit => schema_for!(AuditReport),
+        What::Diff => schema_for!(DiffReport),
         What::Regress => schema_for!(RegressTable),
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),

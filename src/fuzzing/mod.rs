@@ -4,14 +4,19 @@
 //! it on stable, and where `freeorder run --crash` replays what a fuzzer found.
 
 pub mod allocator;
+pub mod audited;
 pub mod canary;
 pub mod fix_pairs;
+pub mod graph_json;
 pub mod orderings;
 pub mod recording_json;
 mod runner;
 pub mod scenario_text;
 pub mod seeds;
+pub mod server_log;
+pub mod shm;
 mod tokens;
+pub mod wire;
 
 use std::fmt;
 
@@ -54,13 +59,17 @@ const fn target<T: TestCase>(name: &'static str) -> Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 10] = [
     target::<allocator::Calls>("allocator"),
     target::<canary::Canary>("canary"),
     target::<fix_pairs::FixPairs>("fix_pairs"),
+    target::<graph_json::GraphJson>("graph_json"),
     target::<orderings::Ordering>("orderings"),
     target::<recording_json::Recording>("recording_json"),
     target::<scenario_text::Text>("scenario_text"),
+    target::<server_log::ServerLog>("server_log"),
+    target::<shm::Shm>("shm"),
+    target::<wire::Wire>("wire"),
 ];
 
 /// The target of that name.

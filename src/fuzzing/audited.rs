@@ -1,0 +1,166 @@
+//! What must hold of every input of the auditor, and how inputs are made from real ones.
+
+use std::io::{self, Read};
+
+use crate::audit::{
+    Action, Auditor, Counted, CounterOf, Device, Event, Kind, Memory, Options, Place, Process,
+    ReadError, Reader, Registered, Released, shm, wire,
+};
+use crate::choice::Choices;
+use crate::units::{Bytes, DeviceAddr};
+
+/// The longest message that is still one clear sentence.
+const MESSAGE_MAX: usize = 1000;
+
+/// Findings of each kind that are kept; all are counted.
+const KEPT: usize = 100;
+
+/// The targets that read what an audit reads.
+pub const TARGETS: [(&str, Kind); 4] = [
+    ("graph_json", Kind::Graph),
+    ("server_log", Kind::ServerLog),
+    ("shm", Kind::Shm),
+    ("wire", Kind::Wire),
+];
+
+/// Inputs with which the targets start.
+const LOGS: [&[u8]; 5] = [
+    include_bytes!("../../tests/data/audit/k0.log"),
+    include_bytes!("../../tests/data/audit/k1.log"),
+    include_bytes!("../../tests/data/audit/k2.log"),
+    include_bytes!("../../tests/data/audit/k2e.log"),
+    include_bytes!("../../tests/data/audit/c4.log"),
+];
+const DEBUG_LOG: &[u8] = include_bytes!("../../tests/data/audit/buffer-debug.log");
+const CAPTURES: [&[u8]; 2] = [
+    include_bytes!("../../tests/data/audit/old-report.graph.json"),
+    include_bytes!("../../tests/data/audit/t3k-submesh.graph.json"),
+];
+
+/// A source that gives a few bytes at a time, as sockets and pipes do.
+struct Stepped {
+    bytes: Vec<u8>,
+    at: usize,
+    step: usize,
+}
+
+impl Read for Stepped {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = &self.bytes[self.at..];
+        let count = self.step.min(buffer.len()).min(rest.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// Reads and audits some bytes, so many at a time; what came of it, as text.
+fn audited(bytes: &[u8], kind: Kind, step: usize) -> Result<(Vec<Event>, String), ReadError> {
+    let source = Stepped { bytes: bytes.to_vec(), at: 0, step };
+    let mut reader = Reader::new(Box::new(source), Options { kind: Some(kind), record: None })?;
+    let mut events = Vec::new();
+    while reader.read(&mut events)? {}
+    let mut auditor = Auditor::new(kind, KEPT);
+    events.iter().for_each(|event| auditor.event(event));
+    auditor.finish();
+    let devices: Vec<_> = auditor.devices().iter().collect();
+    let findings = auditor.findings();
+    Ok((events, format!("{devices:?} {:?} {}", findings.kept(), findings.failing())))
+}
+
+/// Checks that an input is events or one error, the same in whatever pieces it comes.
+///
+/// # Errors
+/// With what does not hold.
+pub fn check(bytes: &[u8], kind: Kind) -> Result<(), String> {
+    let whole = match audited(bytes, kind, usize::MAX) {
+        Ok(whole) => whole,
+        Err(error) if error.to_string().len() > MESSAGE_MAX => {
+            return Err(format!("a message of {} bytes", error.to_string().len()));
+        }
+        Err(_) => return Ok(()),
+    };
+    let step = 1 + bytes.len() % 61;
+    match audited(bytes, kind, step) {
+        Err(error) => Err(format!("in pieces of {step} bytes: {error}")),
+        Ok(pieces) if pieces != whole => {
+            Err(format!("pieces of {step} bytes are audited otherwise"))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The inputs with which the target of a kind starts.
+#[must_use]
+pub fn seeds(kind: Kind) -> Vec<Vec<u8>> {
+    match kind {
+        Kind::ServerLog => LOGS.map(<[u8]>::to_vec).to_vec(),
+        Kind::BufferLog => vec![DEBUG_LOG.to_vec()],
+        Kind::Graph => CAPTURES.map(<[u8]>::to_vec).to_vec(),
+        Kind::Wire => wire::RECORD_SIZES.map(stream).to_vec(),
+        Kind::Shm => (1..=4).map(|version| shm::region(version, &counters())).collect(),
+    }
+}
+
+fn stream(size: usize) -> Vec<u8> {
+    let actions = [
+        Action::Alloc(Registered::Plain),
+        Action::Alloc(Registered::Plain),
+        Action::CircularAlloc,
+        Action::Free(Released::Plain),
+        Action::CircularFree,
+    ];
+    let messages = actions.into_iter().zip([0, 1, 1, 0, 1]).map(|(action, device)| Event {
+        device: Device(device),
+        address: DeviceAddr(1_048_640),
+        size: Some(Bytes(4096)),
+        memory: Some(Memory::Dram),
+        process: Some(Process(4242)),
+        ..Event::new(Place(0), action)
+    });
+    messages.filter_map(|event| wire::record(&event, size)).flatten().collect()
+}
+
+fn counters() -> Vec<Event> {
+    let counter = |of, id| Event {
+        device: Device(id),
+        process: Some(Process(id)),
+        size: Some(Bytes(4096)),
+        ..Event::new(Place(0), Action::Counter(of, Counted::L1))
+    };
+    vec![counter(CounterOf::Region, 0), counter(CounterOf::Chip, 1), counter(CounterOf::Process, 7)]
+}
+
+/// Changes some bytes: single ones, numbers, stretches; what is left is mostly still an input.
+pub fn mutate(choices: &mut impl Choices, bytes: &mut Vec<u8>) {
+    for _ in 0..=choices.pick(4) {
+        if bytes.is_empty() {
+            bytes.push(choices.pick(256) as u8);
+        }
+        let at = choices.pick(bytes.len() as u64) as usize;
+        let length = (choices.pick(80) as usize).min(bytes.len() - at);
+        match choices.pick(8) {
+            0 => bytes[at] ^= 1 << choices.pick(8),
+            1 => bytes[at] = choices.pick(256) as u8,
+            2 => drop(bytes.drain(at..at + length)),
+            3 => {
+                let piece = bytes[at..at + length].to_vec();
+                let to = choices.pick(bytes.len() as u64 + 1) as usize;
+                bytes.splice(to..to, piece);
+            }
+            4 => bytes.truncate(at),
+            5 => {
+                let digits = bytes.iter().skip(at).position(u8::is_ascii_digit);
+                if let Some(digit) = digits {
+                    bytes[at + digit] = b'0' + choices.pick(10) as u8;
+                }
+            }
+            6 => {
+                let word = [&b"18446744073709551615"[..], b"-1", b"0x", b"\n", b"\"", b"[PID "];
+                let word = word[choices.pick(word.len() as u64) as usize];
+                bytes.splice(at..at, word.iter().copied());
+            }
+            _ => bytes[at..at + length].fill([0, 0xff][choices.pick(2) as usize]),
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! What `freeorder audit` finds in real samples of every era, and in samples that were tampered with.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use freeorder::audit::{
+    Action, Auditor, Counted, CounterOf, Device, Event, Finding, FindingKind, Kind, Memory,
+    Options, Place, Process, Reader, Registered, Released, shm, wire,
+};
+use freeorder::units::{Bytes, DeviceAddr};
+
+fn sample(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/audit").join(name);
+    fs::read(path).unwrap()
+}
+
+/// An audited input.
+struct Audited {
+    kind: Kind,
+    events: Vec<Event>,
+    auditor: Auditor,
+}
+
+fn audit_as(bytes: &[u8], options: Options) -> Audited {
+    let mut reader = Reader::new(Box::new(std::io::Cursor::new(bytes.to_vec())), options).unwrap();
+    let mut auditor = Auditor::new(reader.kind(), 1000);
+    let mut events = Vec::new();
+    while reader.read(&mut events).unwrap() {}
+    events.iter().for_each(|event| auditor.event(event));
+    auditor.finish();
+    Audited { kind: reader.kind(), events, auditor }
+}
+
+fn audit(bytes: &[u8]) -> Audited {
+    audit_as(bytes, Options::default())
+}
+
+impl Audited {
+    /// What was found, by kind.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let count = |kind| self.auditor.findings().count(kind);
+        let counts = FindingKind::ALL.into_iter().map(|kind| (kind.name(), count(kind)));
+        counts.filter(|&(_, count)| count > 0).collect()
+    }
+
+    fn first(&self, kind: FindingKind) -> Finding {
+        *self.auditor.findings().kept().iter().find(|finding| finding.kind == kind).unwrap()
+    }
+
+    fn servers(&self) -> Vec<&'static str> {
+        let verdicts = self.auditor.era().verdicts().into_iter();
+        let explaining = verdicts.filter(|verdict| verdict.against.is_none());
+        explaining.map(|verdict| verdict.server.name()).collect()
+    }
+}
+
+/// The lines that documents and sources quote, era by era: each is read, and its server recognised.
+#[test]
+fn logs_of_every_era_are_read_and_their_server_is_named() {
+    let k0 = audit(&sample("k0.log"));
+    assert_eq!((k0.servers(), k0.counts()), (vec!["k0"], vec![("unknown-free", 1)]));
+    let k1 = audit(&sample("k1.log"));
+    assert_eq!(k1.servers(), ["k1"]);
+    assert_eq!(k1.counts(), [("unknown-free", 1), ("registered-again", 1)]);
+    assert_eq!(k1.first(FindingKind::UnknownFree).place, Place(18));
+    let k2 = audit(&sample("k2.log"));
+    assert_eq!(k2.servers(), ["k2", "k2e"]);
+    assert_eq!(k2.counts(), [("orphaned", 1), ("registered-again", 1)]);
+    assert_eq!(k2.first(FindingKind::Orphaned).count, 3);
+    let k2e = audit(&sample("k2e.log"));
+    assert_eq!(k2e.servers(), ["k2e"]);
+    let found = [("unknown-free", 1), ("duplicate-free", 1), ("registered-again", 1)];
+    assert_eq!(k2e.counts(), found);
+    let c4 = audit(&sample("c4.log"));
+    assert_eq!(c4.servers(), ["k2", "k2e"]);
+    assert_eq!(c4.counts(), [("cb-unpaired", 1), ("refused", 2)]);
+    assert_eq!(c4.first(FindingKind::CircularUnpaired).device, Some(Device(1)));
+}
+
+/// A message that is lost shows in what the server says next: every line but the last of a key.
+#[test]
+fn a_dropped_line_is_found_wherever_it_was() {
+    let log = String::from_utf8(sample("k2.log")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    let mut missed = Vec::new();
+    for (dropped, line) in lines.iter().enumerate() {
+        if !line.contains("[PID ") || line.contains("Removed") {
+            continue;
+        }
+        let mut rest = lines.clone();
+        rest.remove(dropped);
+        let audited = audit(rest.join("\n").as_bytes());
+        if audited.auditor.findings().count(FindingKind::Contradiction) == 0 {
+            missed.push(dropped + 1);
+        }
+    }
+    // The server's last word on 109344 is that it removed it, with any number of references, and
+    // the removal counts keys.
+    assert_eq!(missed, [36]);
+}
+
+/// Two writers without a lock write into each other's lines.
+#[test]
+fn torn_lines_are_found_and_what_is_whole_in_them_is_read() {
+    let check = "\u{2713} [PID 7] Allocated 64 bytes of L1 on device 0 (buffer_id=1024)";
+    let torn = format!("\u{2713} [PID 7] Allocated 40{check}\n");
+    let audited = audit(torn.as_bytes());
+    assert_eq!(audited.counts(), [("missing-free", 1), ("torn", 1)]);
+    let prefixed = format!("2025-10-07 12:00:01 server | {check}\r\n");
+    assert_eq!(audit(prefixed.as_bytes()).counts(), [("missing-free", 1)]);
+    let cut = format!("{check}\n{}", &check[..40]);
+    assert_eq!(audit(cut.as_bytes()).counts(), [("missing-free", 1), ("cut-end", 1)]);
+    let glued = format!("{check}{check}\n");
+    assert_eq!(audit(glued.as_bytes()).auditor.events(), 2);
+}
+
+fn message(action: Action, device: i32, address: u64, process: i32) -> Event {
+    Event {
+        device: Device(device),
+        address: DeviceAddr(address),
+        size: matches!(action, Action::Alloc(_)).then_some(Bytes(4096)),
+        memory: matches!(action, Action::Alloc(_)).then_some(Memory::L1),
+        process: Some(Process(process)),
+        ..Event::new(Place(0), action)
+    }
+}
+
+fn stream(size: usize, messages: &[Event]) -> Vec<u8> {
+    messages.iter().flat_map(|event| wire::record(event, size).unwrap()).collect()
+}
+
+const ALLOC: Action = Action::Alloc(Registered::Plain);
+const FREE: Action = Action::Free(Released::Plain);
+
+/// The four versions differ in nothing but the size of a record, which nobody states.
+#[test]
+fn the_record_size_of_a_stream_is_detected() {
+    for size in wire::RECORD_SIZES {
+        for count in [1, 2, 3, 10, 3000] {
+            let pairs = (0..count).flat_map(|nth| {
+                let address = 1 << 20 | nth << 8;
+                [message(ALLOC, 3, address, 77), message(FREE, 3, address, 77)]
+            });
+            let bytes = stream(size, &pairs.collect::<Vec<_>>());
+            let audited = audit(&bytes);
+            assert_eq!(
+                (audited.kind, audited.counts()),
+                (Kind::Wire, Vec::new()),
+                "{size} {count}"
+            );
+            assert_eq!(audited.auditor.events(), 2 * count);
+        }
+        let single = stream(size, &[message(ALLOC, 3, 1 << 20, 77)]);
+        assert_eq!(wire::record_size(&single), Some(size));
+    }
+}
+
+/// A send that was cut short shifts everything behind it.
+#[test]
+fn a_torn_record_is_reported_and_the_stream_goes_on() {
+    for size in wire::RECORD_SIZES {
+        let messages: Vec<Event> =
+            (0..100).map(|nth| message(ALLOC, 1, 4096 + 64 * nth, 5)).collect();
+        for cut in [1, 5, 17, size / 2, size - 1] {
+            let mut bytes = stream(size, &messages);
+            bytes.drain(10 * size + size - cut..11 * size);
+            let audited = audit(&bytes);
+            let resync = audited.first(FindingKind::Resync);
+            assert_eq!(audited.auditor.findings().count(FindingKind::Resync), 1, "{size} {cut}");
+            assert!(resync.place == Place(11) || resync.place == Place(12), "{resync:?}");
+            assert!((98..=99).contains(&audited.auditor.events()), "{size} {cut}");
+        }
+        let mut bytes = stream(size, &messages);
+        bytes.extend_from_slice(&[1, 0, 0]);
+        let audited = audit(&bytes);
+        assert_eq!(audited.first(FindingKind::Resync).size, Some(Bytes(3)));
+        assert_eq!(audited.auditor.events(), 100);
+    }
+}
+
+/// A message says no more than a size over all banks; even the share of one can be too much.
+#[test]
+fn buffers_in_one_another_are_found_in_a_stream() {
+    let at = |device, address, size| Event {
+        size: Some(Bytes(size)),
+        memory: Some(Memory::Dram),
+        ..message(ALLOC, device, address, 1)
+    };
+    let found = |second: Event| {
+        let messages = [
+            at(0, 1 << 20, 12 << 20),
+            second,
+            message(FREE, second.device.0, second.address.0, 1),
+            message(FREE, 0, 1 << 20, 1),
+        ];
+        audit(&stream(72, &messages)).counts()
+    };
+    let mib = 1 << 20;
+    assert_eq!(found(at(0, mib + mib - 32, 32)), [("overlap", 1)]);
+    assert_eq!(found(at(0, mib + mib, 32)), []);
+    assert_eq!(found(at(1, mib + 32, 32)), []);
+    assert_eq!(found(at(0, mib - 32, 64 * 12)), [("overlap", 1)]);
+    let other_memory = Event { memory: Some(Memory::L1), ..at(0, mib + 32, 32) };
+    assert_eq!(found(other_memory), []);
+}
+
+/// Past the events that are compared one by one, what is live together long enough is compared.
+#[test]
+fn a_long_stream_is_swept_for_overlaps() {
+    let mut messages = Vec::new();
+    for nth in 0..300_000 {
+        let address = (1 << 30) + 4096 * (nth % 64);
+        messages.extend([message(ALLOC, 0, address, 1), message(FREE, 0, address, 1)]);
+    }
+    let large = Event { size: Some(Bytes(1 << 20)), ..message(ALLOC, 0, 1 << 29, 1) };
+    messages.extend([large, message(ALLOC, 0, (1 << 29) + 64, 1)]);
+    let audited = audit(&stream(72, &messages));
+    assert_eq!(audited.counts(), [("missing-free", 2), ("overlap", 1)]);
+}
+
+/// Every kind of finding has its row in the documentation.
+#[test]
+fn every_finding_is_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/audit.md");
+    let text = fs::read_to_string(path).unwrap();
+    for kind in FindingKind::ALL {
+        assert!(text.contains(&format!("| `{}` | ", kind.name())), "{}", kind.name());
+    }
+}
+
+/// The auditor plays the server, and the server knows neither the process nor the past.
+#[test]
+fn frees_of_strangers_and_of_the_dead_are_told_apart() {
+    let found = |messages: &[Event]| audit(&stream(72, messages)).counts();
+    let (a, b) = (4096, 8192);
+    assert_eq!(found(&[message(ALLOC, 0, a, 1), message(FREE, 0, a, 2)]), [("stale-free", 1)]);
+    let twice = [message(ALLOC, 0, a, 1), message(FREE, 0, a, 1), message(FREE, 0, a, 1)];
+    assert_eq!(found(&twice), [("duplicate-free", 1)]);
+    assert_eq!(found(&[message(FREE, 0, b, 1), message(FREE, 1, b, 1)]), [("unknown-free", 2)]);
+    let shared = [
+        message(ALLOC, 0, a, 1),
+        message(ALLOC, 0, a, 2),
+        message(FREE, 0, a, 2),
+        message(FREE, 0, a, 1),
+    ];
+    assert_eq!(found(&shared), [("registered-again", 1)]);
+    let wrong = [message(ALLOC, 2_657_333, a, 1), message(FREE, 2_657_333, a, 1)];
+    assert_eq!(found(&wrong), [("bad-field", 1)]);
+}
+
+/// In the debug log the identity of a buffer is its pointer: the second owner of an address is
+/// freed by the first one's object.
+#[test]
+fn the_debug_log_shows_whose_object_freed_an_address() {
+    let audited = audit(&sample("buffer-debug.log"));
+    assert_eq!(audited.kind, Kind::BufferLog);
+    let found = [("stale-free", 1), ("missing-free", 1), ("non-owner", 1)];
+    assert_eq!(audited.counts(), found);
+    let stale = audited.first(FindingKind::StaleFree);
+    assert_eq!((stale.place, stale.other), (Place(45), Some(Place(30))));
+    assert!(stale.path.is_some());
+    let torn = String::from_utf8(sample("buffer-debug.log")).unwrap();
+    let torn = torn.replacen("(25715392)", "(25718464)", 1);
+    assert_eq!(audit(torn.as_bytes()).auditor.findings().count(FindingKind::Torn), 1);
+}
+
+/// A parent mesh and two submeshes, with buffers alive on all three.
+#[test]
+fn a_capture_of_submeshes_shows_aliased_ids_unpaired_buffers_and_overlaps() {
+    let audited = audit(&sample("t3k-submesh.graph.json"));
+    assert_eq!(audited.kind, Kind::Graph);
+    let found = [("overlap", 6), ("cb-unpaired", 2), ("mesh-id-alias", 3), ("live-at-end", 4)];
+    assert_eq!(audited.counts(), found);
+    let alias = audited.auditor.findings().kept().iter();
+    let alias: Vec<(Option<Device>, u64)> = alias
+        .filter(|finding| finding.kind == FindingKind::MeshIdAlias)
+        .map(|finding| (finding.device, finding.chips))
+        .collect();
+    let of = |id, chips| (Some(Device(id)), chips);
+    assert_eq!(alias, [of(0, 0xff), of(1, 0b1_0001), of(2, 0b1_0001)]);
+    let unpaired = audited.first(FindingKind::CircularUnpaired);
+    let facts = (unpaired.device, unpaired.chips, unpaired.count);
+    assert_eq!(facts, (Some(Device(0)), 0xff, 24));
+    let overlap = audited.first(FindingKind::Overlap);
+    assert_eq!((overlap.place, overlap.other), (Place(11), Some(Place(4))));
+    assert_eq!(overlap.chips, 0b1_0001);
+}
+
+/// Captures of old: strings for numbers, no address on a deallocation, whole reports.
+#[test]
+fn old_captures_and_whole_reports_are_read() {
+    let audited = audit(&sample("old-report.graph.json"));
+    assert_eq!(audited.counts(), [("older-than-capture", 1)]);
+    assert_eq!(audited.auditor.events(), 4);
+    let freed = audited.events.iter().find(|event| event.action == FREE).unwrap();
+    assert_eq!((freed.address, freed.size), (DeviceAddr(1_073_739_776), Some(Bytes(8192))));
+    assert_eq!(freed.memory, Some(Memory::Dram));
+}
+
+fn counter(of: CounterOf, counted: Counted, value: u64, id: i32) -> Event {
+    Event {
+        device: Device(id),
+        process: Some(Process(id)),
+        size: Some(Bytes(value)),
+        ..Event::new(Place(0), Action::Counter(of, counted))
+    }
+}
+
+/// Both layouts of the counters, and what goes wrong in them: ghosts, lost updates, wraps.
+#[test]
+fn snapshots_of_both_layouts_are_added_up() {
+    use {Counted::Dram, CounterOf::Chip, CounterOf::Process as Slot, CounterOf::Region};
+    for version in 1..=4 {
+        let found = |counters: &[Event]| {
+            let audited = audit(&shm::region(version, counters));
+            assert_eq!(audited.kind, Kind::Shm);
+            audited.counts()
+        };
+        let right = [
+            counter(Region, Dram, 300, 0),
+            counter(Chip, Dram, 100, 1),
+            counter(Chip, Dram, 200, 2),
+            counter(Slot, Dram, 250, 11),
+            counter(Slot, Dram, 50, 12),
+        ];
+        assert_eq!(found(&right), []);
+        assert_eq!(found(&right[..4]), [("counter-mismatch", 1)]);
+        assert_eq!(found(&right[..3]), [("ghost-bytes", 1)]);
+        let wrapped = [counter(Region, Dram, u64::MAX, 0), counter(Chip, Dram, u64::MAX, 1)];
+        assert_eq!(found(&wrapped), [("counter-mismatch", 2), ("ghost-bytes", 1)]);
+    }
+}
+
+fn freeorder(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_freeorder"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap()
+}
+
+fn file(name: &str, bytes: &[u8]) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The log of document 001 as it may have been: all balanced, and yet 1,021 FREE too many for
+/// whoever reads lines with a count on one side only.
+fn balanced() -> String {
+    use std::fmt::Write as _;
+    let mut log = String::new();
+    for life in 0..1112 {
+        let alloc = "\u{2713} [PID 7] Allocated 512 bytes of DRAM on device 4 (buffer_id=694960736";
+        let free = "\u{2717} [PID 7] Freed buffer 694960736 on device 4 (512 bytes";
+        let _ = writeln!(log, "{alloc})");
+        if life < 1021 {
+            let _ = writeln!(log, "{alloc}, ref_count=2)\n{free}, ref_count=1 remaining)");
+        }
+        let _ = writeln!(log, "{free}, FINAL)");
+    }
+    log
+}
+
+/// "Allocated: 1,112 times, Freed: 2,133 times" can be an artefact of two regular expressions.
+#[test]
+fn a_balanced_log_is_clean_and_the_published_scripts_see_an_excess() {
+    let path = file("balanced.log", balanced().as_bytes());
+    let output = freeorder(&["audit", &path, "--as-published"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("analyze_remaining_buffer_sizes.py counts: 1,112 ALLOC / 2,133 FREE"));
+    assert!(text.contains("correlate_leaked_buffers.py counts: 2,133 ALLOC / 1,112 FREE"));
+    assert!(text.contains("analyze_buffer_log.py counts: 2,133 ALLOC / 2,133 FREE"));
+    assert!(text.ends_with("balanced, nothing found; notes: 1021 registered-again\n"), "{text}");
+}
+
+/// The form of the JSON is an interface, and SARIF is somebody else's.
+#[test]
+fn json_and_sarif_have_each_violation_with_its_facts() {
+    let submesh = "tests/data/audit/t3k-submesh.graph.json";
+    let output = freeorder(&["audit", submesh, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["version"], &report["kind"]), (&1.into(), &"graph".into()));
+    assert_eq!(report["events"], 40);
+    let violations = report["violations"].as_array().unwrap();
+    assert_eq!(violations.len(), 11);
+    let overlap = violations.iter().find(|row| row["kind"] == "overlap").unwrap();
+    assert_eq!(overlap["chips"], serde_json::json!([0, 4]));
+    let output = freeorder(&["audit", submesh, "tests/data/audit/k1.log", "--format", "sarif"]);
+    assert_eq!(output.status.code(), Some(1));
+    let sarif: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let run = &sarif["runs"][0];
+    assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), FindingKind::ALL.len());
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 11 + 1 + 4 + 1);
+    let line = results.iter().find(|row| row["ruleId"] == "unknown-free").unwrap();
+    let physical = &line["locations"][0]["physicalLocation"];
+    assert_eq!(physical["region"]["startLine"], 18);
+    assert_eq!(physical["artifactLocation"]["uri"], "tests/data/audit/k1.log");
+}
+
+/// What cannot be read is one error and exit code 2; what is forced is read as told.
+#[test]
+fn bad_input_is_exit_code_2() {
+    let cases: [(&str, &[u8], &[&str]); 6] = [
+        ("nothing.log", b"", &[]),
+        ("prose.txt", b"nothing of the sort\n", &[]),
+        ("cut.json", b"[{\"counter\": 0, \"node_type\": ", &[]),
+        ("deep.json", &[b'['; 10_000], &["--kind", "graph"]),
+        ("short.shm", &[0; 100], &["--kind", "shm"]),
+        ("other.json", b"{\"version\": 1}", &[]),
+    ];
+    for (name, bytes, more) in cases {
+        let path = file(name, bytes);
+        let output = freeorder(&[&["audit", &path], more].concat());
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{name}: {text}");
+        assert!(text.contains(name) && output.stdout.is_empty(), "{name}: {text}");
+    }
+    let path = file("prose.txt", b"nothing of the sort\n");
+    let forced = freeorder(&["audit", &path, "--kind", "server-log"]);
+    assert_eq!(forced.status.code(), Some(0));
+    let wrong = freeorder(&["audit", &path, "--kind", "serverlog"]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `server-log`"));
+    assert_eq!(freeorder(&["audit", "no-such-file"]).status.code(), Some(2));
+    assert_eq!(freeorder(&["audit", &path, "--record", "100"]).status.code(), Some(2));
+}
