@@ -162,11 +162,11 @@ fn replay_commands_work_as_pasted() {
     }
 }
 
-/// Whether the operation of a tick drops a handle that was deallocated, and not made again since,
-/// with something allocated in between.
-fn is_late(case: &Case, tick: Tick) -> bool {
+/// Whether a stale FREE is that of a handle that was deallocated before, and not made again since:
+/// without the deallocation it does not happen.
+fn is_late(plan: Plan, case: &Case, first: &Violation) -> bool {
     let lines: Vec<String> = case.ops.iter().map(|(_, op)| op.to_string()).collect();
-    let last = tick.0 as usize - 1;
+    let last = first.tick.0 as usize - 1;
     let Some(handle) = lines.get(last).and_then(|line| line.strip_prefix("drop b")) else {
         return false;
     };
@@ -175,9 +175,13 @@ fn is_late(case: &Case, tick: Tick) -> bool {
         first && !line.starts_with("use")
     };
     let Some(dead) = lines[..last].iter().rposition(about) else { return false };
-    let between = &lines[dead + 1..last];
-    lines[dead].starts_with("deallocate ")
-        && between.iter().any(|line| line.starts_with("alloc ") || line.starts_with("run "))
+    if first.oracle != OracleName::StaleFree || !lines[dead].starts_with("deallocate ") {
+        return false;
+    }
+    let mut without = case.clone();
+    without.ops.truncate(last + 1);
+    without.ops.remove(dead);
+    !Replayer::new(plan.fixes, plan.server).classes(&without).contains(&first.class())
 }
 
 /// One row for each kind and role, with the first seed that shows it; drops of dead handles, and
@@ -192,7 +196,7 @@ fn findings_are_one_for_each_kind_and_role_with_the_lowest_seed() {
         replayer.classes(&case);
         for first in replayer.simulation().oracles().findings().firsts() {
             let alone = first.relation == Relation::None;
-            let rank = (!is_late(&case, first.tick), alone, seed);
+            let rank = (!is_late(plan, &case, first), alone, seed);
             if !first.oracle.is_note() {
                 let best = expected.entry(Key::of(first.class())).or_insert(rank);
                 *best = rank.min(*best);

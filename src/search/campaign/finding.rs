@@ -52,8 +52,8 @@ pub struct Found {
     pub seed: u64,
     /// What fails.
     pub class: ViolationClass,
-    /// Whether it fails when a handle is dropped whose buffer was deallocated before something else
-    /// was allocated.
+    /// Whether it is a stale FREE in the drop of a handle, for the reason that its buffer was
+    /// deallocated before.
     pub late_drop: bool,
 }
 
@@ -63,6 +63,12 @@ impl Found {
     #[must_use]
     pub fn rank(self) -> impl Ord {
         (!self.late_drop, self.class.relation == Relation::None, self.seed)
+    }
+
+    /// What fails as it does.
+    pub(super) fn model(self, plan: &Plan) -> Model {
+        let failure = Failure::Class(self.class);
+        Model::new(Aim { fixes: plan.fixes, server: plan.server, failure })
     }
 }
 
@@ -97,14 +103,15 @@ impl Finding {
 
     /// The finding as the reducer makes it; none if the case does not fail by itself.
     pub(super) fn reduced(&self, plan: &Plan, mut limits: Options<'_>) -> Option<Self> {
-        let mut model = self.model(plan);
+        let mut model = self.found.model(plan);
         let reduced = match self.found.late_drop {
             true => minimize(&self.case, &mut LateDrop(model.clone()), &mut limits),
             false => minimize(&self.case, &mut model, &mut limits),
         };
         let reduced = self.proven(reduced.ok()?, model, &mut limits);
         let necessary_order = reduced.inversions.iter().map(ToString::to_string).collect();
-        Some(Self { case: reduced.case, minimized: true, necessary_order, ..*self })
+        let minimized = reduced.complete;
+        Some(Self { case: reduced.case, minimized, necessary_order, ..*self })
     }
 
     /// The shortest of its kind instead, where enumeration finds one within its limit.
@@ -123,7 +130,7 @@ impl Finding {
     /// The finding as a file that [`Finding::scenario`] wrote shows it; none if it does not fail.
     pub(super) fn read(&self, plan: &Plan, scenario: &Scenario) -> Option<Self> {
         let case = Case::of(scenario);
-        let mut model = self.model(plan);
+        let mut model = self.found.model(plan);
         match self.found.late_drop {
             true => LateDrop(model).fails(&case)?,
             false => model.fails(&case)?,
@@ -132,11 +139,6 @@ impl Finding {
         let orders = comments.filter_map(|text| text.trim_start().strip_prefix(NECESSARY_ORDER));
         let necessary_order = orders.map(str::to_owned).collect();
         Some(Self { case, minimized: true, necessary_order, ..*self })
-    }
-
-    fn model(&self, plan: &Plan) -> Model {
-        let failure = Failure::Class(self.found.class);
-        Model::new(Aim { fixes: plan.fixes, server: plan.server, failure })
     }
 
     /// What it has in common with the failures that it stands for.

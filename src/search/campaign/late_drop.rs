@@ -1,38 +1,38 @@
-//! The late drop of a dead handle: the failure that hides best, and so the one to be shown.
+//! The late drop of a dead handle: the stale FREE that hides best, and so the one to be shown.
 
 use crate::op::{Handle, Name, Op};
 use crate::scenario::Case;
 use crate::search::aim::{Model, Subject};
 use crate::search::replay::Turn;
 
-/// Whether the last of the first operations drops a handle whose buffer was deallocated before
-/// something else was allocated.
-pub(super) fn is_late_drop(case: &Case, operations: usize) -> bool {
-    let Some(((_, Op::Drop(Handle::Buffer(handle))), before)) =
-        case.ops.get(..operations).and_then(<[_]>::split_last)
-    else {
-        return false;
-    };
-    let mut allocated = false;
-    for (_, op) in before.iter().rev() {
-        match op {
-            Op::Deallocate(buffer) if buffer == handle => return allocated && !case.is_stepped(),
-            Op::Run(_) => allocated = true,
-            Op::Use(_) | Op::Enqueue { .. } => {}
-            op if op.names().first() == Some(&Name::Buffer(*handle)) => return false,
-            op => allocated |= matches!(op, Op::Alloc { .. }),
-        }
+/// The deallocation that the last of the first operations comes too late after: that of the buffer
+/// whose handle it drops.
+pub(super) fn deallocation(case: &Case, operations: usize) -> Option<usize> {
+    if case.is_stepped() {
+        return None;
     }
-    false
+    let ((_, last), before) = case.ops.get(..operations)?.split_last()?;
+    let Op::Drop(Handle::Buffer(handle)) = last else { return None };
+    let is_about = |op: &Op| match op {
+        Op::Run(_) | Op::Use(_) | Op::Enqueue { .. } => false,
+        op => op.names().first() == Some(&Name::Buffer(*handle)),
+    };
+    let latest = before.iter().rposition(|(_, op)| is_about(op))?;
+    matches!(before[latest].1, Op::Deallocate(_)).then_some(latest)
 }
 
-/// The model as a subject that fails only in a late drop.
+/// The model as a subject that fails only in a late drop: without the deallocation it does not.
 #[derive(Clone, Debug)]
 pub(super) struct LateDrop(pub(super) Model);
 
 impl Subject for LateDrop {
     fn fails(&mut self, case: &Case) -> Option<usize> {
-        self.0.fails(case).filter(|&operations| is_late_drop(case, operations))
+        let operations = self.0.fails(case)?;
+        let deallocation = deallocation(case, operations)?;
+        let mut without = case.clone();
+        without.ops.truncate(operations);
+        without.ops.remove(deallocation);
+        self.0.fails(&without).is_none().then_some(operations)
     }
 
     fn involved(&mut self, case: &Case) -> Vec<Name> {
@@ -47,25 +47,33 @@ impl Subject for LateDrop {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fix::Preset;
     use crate::scenario::Scenario;
+    use crate::search::aim::{Aim, Failure};
+    use crate::server::ServerKind;
+    use crate::violation::OracleName;
 
     fn is_late(lines: &str) -> bool {
         let text = format!("freeorder 1\n{}\n", lines.replace("; ", "\n"));
         let case = Case::of(&text.parse::<Scenario>().expect("the lines parse"));
-        is_late_drop(&case, case.ops.len())
+        let failure = Failure::Oracle(OracleName::StaleFree);
+        let aim = Aim { fixes: Preset::ForkHead.fixes(), server: ServerKind::K1, failure };
+        LateDrop(Model::new(aim)).fails(&case).is_some()
     }
 
-    /// A handle that holds something again is no dead one, and without a next owner nobody is hurt.
+    /// A FREE that is stale for another reason is none, whatever the operations look like.
     #[test]
     fn a_late_drop_is_one_of_a_handle_that_was_deallocated() {
         let begin = "open m0 1x1; alloc b0 on m0 dram 1x32";
         let next = "alloc b1 on m0 dram 1x32";
         assert!(is_late(&format!("{begin}; deallocate b0; {next}; drop b0")));
-        assert!(is_late(&format!("{begin}; deallocate b0; run k0 on m0; use b0; drop b0")));
-        assert!(!is_late(&format!("{begin}; {next}; drop b0")));
+        assert!(is_late(&format!("{begin}; deallocate b0; {next}; use b1; use b0; drop b0")));
         assert!(!is_late(&format!("{begin}; {next}; deallocate b0; drop b0")));
         assert!(!is_late(&format!("{begin}; deallocate b0; {next}; drop b1")));
-        assert!(!is_late(&format!("{begin}; deallocate b0; {next}; view b0 of b1; drop b0")));
-        assert!(!is_late(&format!("{begin}; deallocate b0; {next}; drop b0; exit")));
+        let overlapping = "open m0 1x1; submesh m1 of m0 1x1; alloc b0 on m0 dram 1x32";
+        assert!(!is_late(&format!(
+            "{overlapping}; alloc b1 on m1 dram 1x32; deallocate b0; alloc b2 on m1 dram 1x32; \
+             drop b0"
+        )));
     }
 }

@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::finding::{Found, Key};
-use super::late_drop::is_late_drop;
+use super::late_drop::{LateDrop, deallocation};
 use super::plan::Plan;
 use crate::event::{Event, Observer, Tick};
 use crate::journal::{Mixer, Tracking, mix};
 use crate::mark::Mark;
 use crate::scenario::Case;
 use crate::scenario::{SetupLine, Simulation};
+use crate::search::aim::Subject;
 use crate::violation::OracleName;
 use crate::world::{Action, Outcome};
 
@@ -69,7 +70,7 @@ impl Worker {
             running(seed);
             let case = self.plan.case(seed);
             self.run(&case, &mut block);
-            block.take(seed, &case, &self.simulation);
+            block.take(&self.plan, seed, &case, &self.simulation);
         }
         block.states.sort_unstable();
         block.states.dedup();
@@ -161,7 +162,7 @@ impl Path {
 
 impl Block {
     /// Takes down what the oracles said of a finished run.
-    fn take(&mut self, seed: u64, case: &Case, simulation: &Simulation) {
+    fn take(&mut self, plan: &Plan, seed: u64, case: &Case, simulation: &Simulation) {
         let findings = simulation.oracles().findings();
         for (oracle, count) in findings.counts().filter(|(oracle, _)| oracle.is_note()) {
             self.notes[oracle as usize] += count;
@@ -173,7 +174,7 @@ impl Block {
             if known.is_some_and(|known| self.found[known].late_drop) {
                 continue;
             }
-            let found = Found { late_drop: is_late_drop(case, first.tick.0 as usize), ..found };
+            let found = Found { late_drop: is_late_drop(plan, case, found, first.tick), ..found };
             match known {
                 None => self.found.push(found),
                 Some(known) if found.rank() < self.found[known].rank() => self.found[known] = found,
@@ -181,6 +182,13 @@ impl Block {
             }
         }
     }
+}
+
+/// Whether a stale FREE at a tick is that of a late drop.
+fn is_late_drop(plan: &Plan, case: &Case, found: Found, tick: Tick) -> bool {
+    found.class.oracle == OracleName::StaleFree
+        && deallocation(case, tick.0 as usize).is_some()
+        && LateDrop(found.model(plan)).fails(case).is_some()
 }
 
 fn hashed(what: &impl Hash) -> u64 {

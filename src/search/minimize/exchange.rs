@@ -1,6 +1,7 @@
 //! One operation fewer, and another one changed: where deletion alone is stuck.
 
 use super::reducer::Reducer;
+use crate::op::{CacheKey, Op, RunSpec};
 use crate::search::aim::Subject;
 use crate::search::enumerate::alphabet;
 
@@ -14,15 +15,31 @@ const MERGED_OPERATIONS_MAX: usize = 64;
 /// less to round up than two.
 const ROUNDED_PAGES: [u32; 3] = [0, 64, 128];
 
+/// The operation that makes a program, runs it and keeps it: one line for what can take three.
+fn run_through_the_cache(op: &Op) -> Option<Op> {
+    let Op::Program { mesh, circular_buffers, .. } = op else { return None };
+    Some(Op::Run(Box::new(RunSpec {
+        key: CacheKey(0),
+        mesh: *mesh,
+        circular_buffers: circular_buffers.clone(),
+        kernel: None,
+        reads: Vec::new(),
+        output: None,
+        stale: false,
+    })))
+}
+
 impl<S: Subject> Reducer<'_, '_, S> {
-    /// Leaves out an operation and puts another one of the alphabet in the place of a second.
+    /// Leaves out an operation and puts another one in the place of a second: one of the alphabet,
+    /// or one that does what two did.
     pub(super) fn exchange_operations(&mut self) {
         self.begin("exchange");
         let count = self.best.ops.len();
         if count > EXCHANGED_OPERATIONS_MAX || self.best.is_stepped() {
             return;
         }
-        let letters = alphabet(&self.best);
+        let mut letters = alphabet(&self.best);
+        letters.extend(self.best.ops.iter().filter_map(|(_, op)| run_through_the_cache(op)));
         for changed in (0..count).rev() {
             for left_out in (0..count).rev().filter(|&other| other != changed) {
                 for letter in &letters {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reducer::Reducer;
-use super::sizes::below;
+use super::sizes::{below, lower};
 use crate::allocator::Machine;
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages, Piece,
@@ -24,18 +24,21 @@ impl<S: Subject> Reducer<'_, '_, S> {
         self.begin("machine");
         self.shrink_machine();
         self.begin("values");
-        for op in 0..self.best.ops.len() {
-            let mut options = simpler(&self.best.ops[op].1).into_iter();
+        // What fails earlier is cut off there, so that the case can become shorter at any offer.
+        let options_at = |best: &Case, op: usize| {
+            best.ops.get(op).map_or_else(Vec::new, |(_, op)| simpler(op)).into_iter()
+        };
+        let mut op = 0;
+        while op < self.best.ops.len() {
+            let mut options = options_at(&self.best, op);
             while let Some(option) = options.next() {
                 let mut candidate = self.best.clone();
                 candidate.ops[op].1 = option;
                 if self.offer(candidate) {
-                    if op >= self.best.ops.len() {
-                        return;
-                    }
-                    options = simpler(&self.best.ops[op].1).into_iter();
+                    options = options_at(&self.best, op);
                 }
             }
+            op += 1;
         }
         self.simplify_together();
         self.begin("ids");
@@ -291,6 +294,8 @@ fn fewer(groups: &[CircularBufferSpec]) -> impl Iterator<Item = Vec<CircularBuff
         ];
         let sizes = below(group.size.0 / PAGE.0).map(|units| Bytes(units * PAGE.0));
         simpler.extend(sizes.map(|size| CircularBufferSpec { size, ..*group }));
+        let counts = below(group.count.into()).map(|count| count as u32);
+        simpler.extend(counts.map(|count| CircularBufferSpec { count, ..*group }));
         let says_more = |option: &CircularBufferSpec| {
             (option.cores.is_some(), option.count, option.size)
                 < (group.cores.is_some(), group.count, group.size)
@@ -323,7 +328,9 @@ fn simpler_runs(spec: &RunSpec) -> Vec<Op> {
     offer(&|spec| spec.kernel = None);
     offer(&|spec| spec.output = None);
     offer(&|spec| spec.stale = false);
-    offer(&|spec| spec.kernel = spec.kernel.map(|_| Pages { count: 1, size: PAGE }));
+    for lower in spec.kernel.map_or_else(Vec::new, lower) {
+        offer(&|spec| spec.kernel = Some(lower));
+    }
     for fewer in fewer(&spec.circular_buffers) {
         offer(&|spec| spec.circular_buffers.clone_from(&fewer));
     }

@@ -7,6 +7,7 @@ use super::simpler::{PAGE, for_each_spec};
 use crate::op::Pages;
 use crate::scenario::Case;
 use crate::search::aim::Subject;
+use crate::units::Bytes;
 
 /// How many combinations of sizes are tried before the ones that were reached are good enough.
 const COMBINATIONS_MAX: u64 = 4096;
@@ -130,13 +131,15 @@ impl<S: Subject> Reducer<'_, '_, S> {
 }
 
 /// Lower sizes, the lowest first: the smallest of all, the same count of the smallest page, and
-/// counts ever nearer to the one there is.
-fn lower(pages: Pages) -> Vec<Pages> {
+/// counts and pages ever nearer to those there are.
+pub(super) fn lower(pages: Pages) -> Vec<Pages> {
     let smallest = Pages { count: 1, size: PAGE };
-    let mut options = vec![smallest, Pages { count: pages.count, size: PAGE }];
+    let mut options = vec![smallest, Pages { size: PAGE, ..pages }];
     let counts = [1, 2, 3].into_iter().chain(below(u64::from(pages.count)).map(|n| n as u32));
-    options.extend(counts.map(|count| Pages { count, size: pages.size }));
-    options.retain(|option| option.count > 0 && is_lower(*option, pages));
+    options.extend(counts.map(|count| Pages { count, ..pages }));
+    let units = below(pages.size.0 / PAGE.0);
+    options.extend(units.map(|units| Pages { size: Bytes(units * PAGE.0), ..pages }));
+    options.retain(|option| is_lower(*option, pages));
     options.sort_by_key(|option| (option.total(), option.count));
     options.dedup();
     options
@@ -148,9 +151,10 @@ pub(super) fn below(number: u64) -> impl Iterator<Item = u64> {
     steps.take_while(|&step| step > 0).map(move |step| number - step)
 }
 
-/// A size goes down in bytes; of no bytes at all it goes nowhere.
+/// A size goes down in bytes; of no bytes at all only the page does.
 fn is_lower(option: Pages, pages: Pages) -> bool {
-    option.total() < pages.total() && option.size.0 >= PAGE.0
+    let bytes = |pages: Pages| (pages.total(), pages.size);
+    bytes(option) < bytes(pages) && option.size >= PAGE && (option.count > 0 || pages.count == 0)
 }
 
 fn sizes(case: &Case) -> Vec<Pages> {
