@@ -55,3 +55,12 @@ pub fn mix(hash: u64, word: u64) -> u64 {
     let product = u128::from(left) * u128::from(right);
     (product as u64) ^ ((product >> 64) as u64) ^ left.rotate_left(23) ^ right
 }
+
+/// A search merges states with equal hashes, so no two of these may be equal.
+#[cfg(test)]
+pub(crate) fn assert_all_differ(hashes: &[u64]) {
+    for (index, hash) in hashes.iter().enumerate() {
+        let same = hashes[..index].iter().position(|other| other == hash);
+        assert_eq!(same, None, "state {index} has the hash of another one");
+    }
+}

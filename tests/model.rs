@@ -53,6 +53,13 @@ impl Model {
         Self::new(fixes, server).then(&[open(M0)])
     }
 
+    /// After the lines of a scenario.
+    fn after(fixes: &str, text: &str) -> Self {
+        let scenario: Scenario = format!("freeorder 1\n{text}").parse().expect("a scenario");
+        let ops: Vec<Op> = scenario.ops().map(|(_, op)| op.clone()).collect();
+        Self::on(scenario.setup(), fixes, Shm).then(&ops)
+    }
+
     fn then(mut self, ops: &[Op]) -> Self {
         for op in ops {
             self.simulation.apply(op, &mut self.lines);
@@ -589,6 +596,76 @@ fn a_free_overtakes_its_alloc_on_a_new_socket_unless_the_old_one_is_closed_first
     assert_eq!(racing.says("reached message-overtook"), 1);
     let closing = Model::opened("final+close-before-reconnect", K2).then(&ops).then(&read).finish();
     assert_eq!((closing.messages(), closing.counts()), ((8, 8, 0), vec![]));
+}
+
+/// A search is rewarded for the mark: an empty socket has nothing that could be overtaken.
+#[test]
+fn a_reconnect_reaches_its_mark_only_if_something_is_unread() {
+    let reached =
+        |ops: &[Op]| Model::opened("final", K2).then(ops).says("reached reconnected-with-unread");
+    assert_eq!(reached(&[dram(B0), Op::Reconnect]), 0);
+    assert_eq!(reached(&[Op::Stall, dram(B0), Op::Reconnect]), 1);
+}
+
+/// T A1: the pool keeps a backing buffer alive. One that is gone cannot join it, and one that a
+/// pool still holds can.
+#[test]
+fn a_deallocated_buffer_joins_a_pool_only_if_a_pool_has_kept_it() {
+    let changed = |lines: &str| {
+        let text = format!("open m0 1x1\nprogram p0 on m0\nalloc b0 on m0 dram 1x32\n{lines}");
+        let mut model = Model::after("upstream-shm", &text);
+        model.simulation.apply(&Op::Assign { buffer: B0, program: P0 }, &mut ()).changed
+    };
+    assert!(changed(""));
+    assert!(!changed("deallocate b0\n"));
+    assert!(changed("assign b0 to p0\ndeallocate b0\n"));
+}
+
+/// T B5: a mesh that closes takes its sub-device managers with it, and they their trace buffers.
+#[test]
+fn a_closing_mesh_destroys_its_trace_buffers() {
+    let text = "trace-region 1048576\nopen m0 1x1\nbegin-trace r0 on m0\nrun k0 on m0\n\
+                end-trace r0\n";
+    let open = Model::after("upstream-shm", text);
+    assert_eq!(open.says("buffer-destroyed trace(r0)"), 0);
+    let closed = open.then(&[Op::Close(M0)]);
+    assert_eq!(closed.says("buffer-destroyed trace(r0)"), 1);
+}
+
+/// P/9584: what a mesh did not wait for is never executed, but neither is it kept for ever.
+#[test]
+fn a_closed_mesh_lets_go_of_what_is_left_in_its_queue() {
+    let text = "open m0 1x1\nprogram p0 on m0\nalloc b0 on m0 dram 1x32\nassign b0 to p0\n\
+                async m0 on\nenqueue p0\ndrop p0\ndrop b0\nclose m0\n";
+    let model = Model::after("upstream-shm+close-without-drain", text);
+    assert_eq!(model.says("queued-program-ran"), 0);
+    assert_eq!((model.says("program-destroyed"), model.says("buffer-destroyed b0")), (1, 1));
+}
+
+/// T B5: a physical device has one allocator of its own, whoever asks for it.
+#[test]
+fn the_buffers_of_a_device_share_one_allocator() {
+    let text = "open m0 2x4\nalloc b0 on d0 dram 1x32\nalloc b1 on d0 dram 1x32\n\
+                alloc b2 on d1 dram 1x32\n";
+    let model = Model::after("upstream-shm", text);
+    let place = |name| {
+        let object = model.object(BufferHandle(name));
+        (object.allocator, object.address)
+    };
+    assert_eq!(place(0).0, place(1).0);
+    assert_ne!(place(0).1, place(1).1);
+    assert_ne!(place(0).0, place(2).0);
+}
+
+/// A reducer drops a line that changes nothing; a collection without garbage is one.
+#[test]
+fn a_collection_changes_something_only_if_there_is_garbage() {
+    let changed = |lines: &str| {
+        let mut model = Model::after("upstream-shm", &format!("open m0 1x1\n{lines}"));
+        model.simulation.apply(&Op::Gc, &mut ()).changed
+    };
+    assert!(!changed("alloc b0 on m0 dram 1x32\n"));
+    assert!(changed("alloc b0 on m0 dram 1x32\ncycle b0\n"));
 }
 
 /// T F, S-STALEFREE: "bank-level deallocate_all, then object free after reuse" frees the new

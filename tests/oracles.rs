@@ -995,6 +995,7 @@ fn no_two_states_of_captures_hooks_and_the_inspector_share_a_hash() {
         vec![start],
         both,
         capture(&[died]),
+        capture(&[node_deallocated(A, 9, 1024)]),
         capture(&[gone]),
         capture(&[circular]),
         capture(&[dataflow]),

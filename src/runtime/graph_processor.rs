@@ -255,3 +255,27 @@ impl Runtime {
         self.graphs.update(|graphs| graphs[index].next += node.count());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::assert_all_differ;
+
+    /// The next node of a capture has the next number, and is connected to the node of its buffer.
+    #[test]
+    fn everything_about_a_capture_counts() {
+        let graph = Graph { process: 0, mode: RunMode::NoDispatch, next: 0, buffers: Vec::new() };
+        let graphs = [
+            vec![],
+            vec![graph.clone()],
+            vec![graph.clone(), graph.clone()],
+            vec![Graph { process: 1, ..graph.clone() }],
+            vec![Graph { mode: RunMode::Normal, ..graph.clone() }],
+            vec![Graph { next: 1, ..graph.clone() }],
+            vec![Graph { buffers: vec![(0, 0)], ..graph.clone() }],
+            vec![Graph { buffers: vec![(1, 0)], ..graph.clone() }],
+            vec![Graph { buffers: vec![(0, 1)], ..graph }],
+        ];
+        assert_all_differ(&graphs.map(|graphs| graphs.fingerprint()));
+    }
+}

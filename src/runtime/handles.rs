@@ -277,3 +277,22 @@ impl Runtime {
 fn names(table: &Slab<Slot>, are_static: bool) -> Vec<u32> {
     table.iter().filter(|(_, slot)| slot.1 == are_static).map(|(name, _)| name).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::assert_all_differ;
+
+    /// What a name holds decides what its line does, and a static variable dies after `main`.
+    #[test]
+    fn what_a_name_holds_counts() {
+        let slots = [
+            Slot(None, false),
+            Slot(Some(0), false),
+            Slot(Some(1), false),
+            Slot(Some(0), true),
+            Slot(Some(1), true),
+        ];
+        assert_all_differ(&slots.map(|slot| slot.fingerprint()));
+    }
+}

@@ -327,3 +327,23 @@ impl Runtime {
         self.allocators.iter().take(*self.allocators_open as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::assert_all_differ;
+
+    /// The counters of a process give the next names, and its hook claims what comes.
+    #[test]
+    fn everything_about_a_process_counts() {
+        let process = Process { alive: true, ..Process::default() };
+        let processes = [
+            process,
+            Process { next_mesh_id: 1, ..process },
+            Process { next_program_id: 1, ..process },
+            Process { hook: Hook::Passes, ..process },
+            Process { hook: Hook::Blocks, ..process },
+        ];
+        assert_all_differ(&processes.map(|process| process.fingerprint()));
+    }
+}

@@ -112,7 +112,7 @@ impl Fingerprint for Program {
             self.owners.0,
             lengths,
         ];
-        let pool = self.pool.iter().map(|object| u64::from(object.0) + 1);
+        let pool = self.pool.iter().map(|object| u64::from(object.0));
         let bound = self.bound.iter().map(Bound::fingerprint);
         let layout = std::iter::once(self.layout.fingerprint());
         head.into_iter().chain(pool).chain(bound).chain(layout).fold(0, mix)

@@ -303,3 +303,61 @@ impl KeyRule {
         DeviceAddr(key & ((1 << 36) - 1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::assert_all_differ;
+    use crate::message::{CallPath, MessageKind, ObjectRef, Origin, Role};
+    use crate::op::BufferHandle;
+
+    fn alloc() -> AllocMessage {
+        let (origin, unique_id) = (Origin::Named(BufferHandle(0)), UniqueId(0));
+        AllocMessage {
+            kind: MessageKind::Alloc,
+            devices: Lanes(0b01),
+            address: DeviceAddr(1024),
+            size: Bytes(512),
+            buffer_type: BufferType::L1,
+            pid: 1000,
+            owner: unique_id,
+            sender: ObjectRef { origin, unique_id },
+            path: CallPath::AllocateImpl,
+            released_by: Role::UserHandle,
+        }
+    }
+
+    fn hash_after(kind: ServerKind, messages: &[AllocMessage]) -> u64 {
+        let mut server = Server::new(kind, FixSet::default(), Tracking::FULL);
+        for message in messages {
+            server.receive(message);
+        }
+        server.hash()
+    }
+
+    /// What a server stores decides its answers, its counters and what it reaps.
+    #[test]
+    fn everything_that_a_server_stores_counts() {
+        for kind in ServerKind::ALL {
+            let one = alloc();
+            let mut states = vec![
+                vec![],
+                vec![one],
+                vec![one, one],
+                vec![AllocMessage { devices: Lanes(0b10), ..one }],
+                vec![AllocMessage { devices: Lanes(0b11), ..one }],
+                vec![AllocMessage { size: Bytes(768), ..one }],
+                vec![AllocMessage { buffer_type: BufferType::Dram, ..one }],
+                vec![AllocMessage { pid: 1001, ..one }],
+            ];
+            if kind != ServerKind::Shm {
+                states.push(vec![AllocMessage { address: DeviceAddr(2048), ..one }]);
+            }
+            let hashes: Vec<u64> = states.iter().map(|state| hash_after(kind, state)).collect();
+            assert_all_differ(&hashes);
+            let free = AllocMessage { kind: MessageKind::Free, ..one };
+            let there_and_back = hash_after(kind, &[one, free, one]);
+            assert_eq!(there_and_back, hashes[1], "the history does not count");
+        }
+    }
+}
