@@ -10,7 +10,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use freeorder::event::Tick;
 use freeorder::fix::{FixSet, Preset};
 use freeorder::generate::{Order, Profile};
 use freeorder::journal::Tracking;
@@ -19,7 +18,7 @@ use freeorder::scenario::{Case, Simulation};
 use freeorder::search::campaign::{Campaign, Found, Hooks, Key, Plan};
 use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
-use freeorder::violation::Relation;
+use freeorder::violation::{OracleName, Relation, Violation};
 use fuzzed::{code, folder, fuzz, json, stderr, stdout, written};
 
 const QUIET: Hooks<'static> = Hooks { is_interrupted: &|| false, running: &|_| {} };

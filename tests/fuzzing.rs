@@ -111,6 +111,14 @@ fn a_wrong_target_or_variable_is_refused() {
     assert_eq!(code(&freeorder(&["run", "--crash", "canary"])), 2);
     assert_eq!(code(&freeorder(&["run", "--crash", "canary", &bytes, "--fixes", "final"])), 2);
     assert_eq!(code(&freeorder(&["run", "--crash", "canary", "no-such-file"])), 2);
+    let variables = ["FREEORDER_FIXES", "FREEORDER_SERVER", "FREEORDER_PROFILE"];
+    for variable in variables {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_freeorder"));
+        command.args(["run", "--crash", "orderings", &bytes]).env(variable, "bogus");
+        let output = command.output().unwrap();
+        assert_eq!(code(&output), 2, "{variable}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(variable));
+    }
 }
 
 /// The targets begin where the corpus is, not at an empty input; what fails already is no beginning.

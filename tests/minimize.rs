@@ -12,8 +12,10 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use freeorder::choice::Seeded;
+use freeorder::generate::{self, Order, Profile};
 use freeorder::journal::Tracking;
-use freeorder::op::{Handle, Name, Op, ThreadId};
+use freeorder::op::{Handle, Name, Op, Pages, ThreadId};
 use freeorder::scenario::{Case, Scenario};
 use freeorder::search::aim::{Aim, Failure, Model, Subject};
 use freeorder::search::catalogue::entries;
@@ -21,7 +23,8 @@ use freeorder::search::enumerate::{Limits, alphabet, enumerate};
 use freeorder::search::minimize::{
     Attempt, DoesNotFail, Options, minimize, minimize_and_prove, needed_fixes,
 };
-use freeorder::units::MeshShape;
+use freeorder::server::ServerKind;
+use freeorder::units::{Bytes, MeshShape};
 use freeorder::violation::OracleName;
 use freeorder::world::Action;
 
@@ -130,29 +133,69 @@ fn sizes_come_to_their_lowest_sum() {
     }
 }
 
-/// The same in the model, where every size of the results is known to be needed.
+/// Lower sizes of one allocation that the reducer promises to have tried: to a half, three quarters
+/// and so on, by one, and to few, of pages and of their number.
+fn lower_sizes(pages: Pages) -> Vec<Pages> {
+    let near = |number: u64| (1..64).map(move |half| number - (number >> half));
+    let mut lower: Vec<Pages> = near(pages.count.into())
+        .chain(1..=3)
+        .map(|count| Pages { count: count as u32, ..pages })
+        .collect();
+    lower.extend(near(pages.size.0 / 32).map(|units| Pages { size: Bytes(32 * units), ..pages }));
+    lower.retain(|lower| lower.total() < pages.total() && lower.count > 0 && lower.size.0 > 0);
+    lower
+}
+
+/// Programs of every kind, cut short where they fail earlier than they did.
+fn drawn() -> impl Iterator<Item = Input> {
+    let cases = (0..40).flat_map(|seed| {
+        Profile::ALL.map(|profile| {
+            let case = generate::case(profile, Order::Urw, &mut Seeded::new(seed));
+            let nth = (seed as usize * Profile::ALL.len() + profile as usize) % 144;
+            input(case, UNDER[nth % UNDER.len()], nth / UNDER.len())
+        })
+    });
+    cases.flatten()
+}
+
+/// The same in the model, for whatever profiles draw.
 #[test]
 fn no_lower_sizes_fail_in_the_model() {
-    let mut sizes = 0;
-    for Input { case, aim } in inputs::basics(150).into_iter().chain(inputs::wild(80)) {
-        let result = reduce(&case, &mut Model::new(aim)).case;
-        let bytes = |case: &Case| -> u64 {
-            case.ops.iter().filter_map(|(_, op)| op.spec()).map(|spec| spec.pages.total().0).sum()
-        };
-        let slots: Vec<usize> =
-            (0..result.ops.len()).filter(|&op| result.ops[op].1.spec().is_some()).collect();
-        for &slot in &slots {
-            for count in 1..counts(&result)[0].min(64) {
+    let (mut tried, mut slots) = (0, 0);
+    for Input { case, aim } in drawn().chain(inputs::wild(40)) {
+        let minimized = reduce(&case, &mut Model::new(aim));
+        assert!(minimized.complete);
+        let result = minimized.case;
+        assert!(fails(&result, aim), "{}", result.scenario());
+        for slot in 0..result.ops.len() {
+            let Some(spec) = result.ops[slot].1.spec() else { continue };
+            slots += 1;
+            for pages in lower_sizes(spec.pages) {
                 let mut lower = result.clone();
-                lower.ops[slot].1.spec_mut().unwrap().pages.count = count;
-                if bytes(&lower) < bytes(&result) {
-                    assert!(!fails(&lower, aim), "{count} in\n{}", result.scenario());
-                }
+                lower.ops[slot].1.spec_mut().unwrap().pages = pages;
+                assert!(!fails(&lower, aim), "{pages:?} in\n{}", result.scenario());
+                tried += 1;
             }
         }
-        sizes += slots.len();
     }
-    assert!(sizes > 100, "{sizes}");
+    assert!(slots > 200 && tried > 0, "{slots} {tried}");
+}
+
+/// Sizes that are far from what fails, each in one operation.
+#[test]
+fn pages_and_counts_go_down_as_well() {
+    let lines = "open m0 1x1; alloc b0 on m0 l1 1x16777216";
+    let failure = Failure::Oracle(OracleName::Oom);
+    let aim = Aim { fixes: UNDER[11].0.parse().unwrap(), server: ServerKind::Shm, failure };
+    let result = reduce(&case(lines), &mut Model::new(aim)).case;
+    let bytes = result.ops[1].1.spec().unwrap().pages.total();
+    assert!(bytes < Bytes(1_500_000), "{}", result.scenario());
+    let lines = "open m0 1x1; alloc b0 on m0 l1 1x2048; deallocate b0; run k0 on m0 cbs 16x87040";
+    let failure = Failure::Oracle(OracleName::CbClash);
+    let aim = Aim { fixes: UNDER[5].0.parse().unwrap(), server: ServerKind::K1, failure };
+    let result = reduce(&case(lines), &mut Model::new(aim)).case;
+    let Op::Run(run) = &result.ops.last().unwrap().1 else { panic!("{}", result.scenario()) };
+    assert_eq!(run.circular_buffers[0].count, 1, "{}", result.scenario());
 }
 
 /// The place in an ordinary program of the operations that profile `basic` draws.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::output::{self, Failure, Outcome};
+use crate::fuzzing::orderings::check_environment;
 use crate::fuzzing::{TARGETS, Target, target_of};
 use crate::suggest;
 
@@ -14,6 +15,7 @@ pub fn parse(name: &str) -> Result<Target, String> {
 
 /// Prints the case that the file stands for, and behind it, as a comment, what became of it.
 pub fn main(target: Target, path: &Path) -> Result<Outcome, Failure> {
+    check_environment().map_err(Failure::input)?;
     let bytes = output::read_bytes(path)?;
     let text = (target.text)(&bytes);
     output::now_running(&text);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::output::{self, Failure, Outcome};
 use super::regress::files;
 use crate::fuzzing::audited;
+use crate::fuzzing::orderings::check_environment;
 use crate::fuzzing::seeds::{Source, seeds};
 use crate::generate::{Profile, canonical, encode, from_bytes};
 use crate::scenario::Case;
@@ -88,6 +89,7 @@ fn fill(folder: &Path, from: &Path) -> Result<Outcome, Failure> {
         })
         .collect();
     let mut out = String::new();
+    check_environment().map_err(Failure::input)?;
     for (target, seeds) in seeds(&sources) {
         let folder = folder.join(target);
         fs::create_dir_all(&folder)

@@ -32,32 +32,50 @@ pub struct Ordering {
 }
 
 /// What the environment asks for, read once.
+#[derive(Clone, Copy, Debug)]
 struct Wanted {
     under: Under,
     profile: Profile,
 }
 
-static WANTED: LazyLock<Wanted> = LazyLock::new(|| Wanted {
-    under: Under {
-        fixes: wanted("FREEORDER_FIXES").unwrap_or_else(|| Preset::UpstreamShm.fixes()),
-        server: wanted("FREEORDER_SERVER").unwrap_or(ServerKind::Shm),
-    },
-    profile: wanted("FREEORDER_PROFILE").unwrap_or(Profile::Tame),
+static WANTED: LazyLock<Result<Wanted, String>> = LazyLock::new(|| {
+    let fixes = wanted("FREEORDER_FIXES")?.unwrap_or_else(|| Preset::UpstreamShm.fixes());
+    let server = wanted("FREEORDER_SERVER")?.unwrap_or(ServerKind::Shm);
+    let profile = wanted("FREEORDER_PROFILE")?.unwrap_or(Profile::Tame);
+    Ok(Wanted { under: Under { fixes, server }, profile })
 });
 
 /// The value of a variable, if it is set.
+fn wanted<T: FromStr<Err: fmt::Display>>(variable: &str) -> Result<Option<T>, String> {
+    let text = std::env::var(variable).ok().filter(|text| !text.is_empty());
+    let value = text.map(|text| text.parse().map_err(|error| format!("{variable}: {error}")));
+    value.transpose()
+}
+
+/// What the environment asks for.
 ///
 /// # Panics
-/// If it says nothing: a fuzzer that looked for something else would find nothing and not say so.
-fn wanted<T: FromStr<Err: fmt::Display>>(variable: &str) -> Option<T> {
-    let text = std::env::var(variable).ok().filter(|text| !text.is_empty())?;
-    Some(text.parse().unwrap_or_else(|error| panic!("{variable}: {error}")))
+/// If it asks for nothing there is: a fuzzer that looked for something else would find nothing and
+/// not say so.
+fn environment() -> &'static Wanted {
+    WANTED.as_ref().unwrap_or_else(|wrong| panic!("{wrong}"))
+}
+
+/// Checks what the environment asks for.
+///
+/// # Errors
+/// With the variable that says nothing, and what it could say.
+pub fn check_environment() -> Result<(), String> {
+    WANTED.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
 /// The profile with which bytes are read.
+///
+/// # Panics
+/// If the environment asks for one that there is not.
 #[must_use]
 pub fn profile() -> Profile {
-    WANTED.profile
+    environment().profile
 }
 
 /// One input in so many is undone and run a second time, by a hash of its bytes, so that one that
@@ -162,7 +180,8 @@ impl Ordering {
 
 impl TestCase for Ordering {
     fn of(bytes: &[u8]) -> Self {
-        Self::under(WANTED.under, WANTED.profile, bytes)
+        let Wanted { under, profile } = *environment();
+        Self::under(under, profile, bytes)
     }
 
     fn check(&self) -> Result<(), String> {

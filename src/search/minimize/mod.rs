@@ -5,12 +5,12 @@
 //! what has been reached so far is always a case that fails.
 //!
 //! What comes out is 2-minimal by deletion: no operation can be left out, and, of up to 64
-//! operations, no two. No size goes down alone to the smallest, to half of it, three quarters and so
-//! on, or by one; of pages of 32 bytes, sizes are at their lowest sum where at most 4096 lower ones
-//! are to be tried. The order is locally minimal under single moves, and
-//! threads take turns with the fewest switches where their turns have at most 1000 orders. Of up to
-//! 24 operations, none on a name can go when the others say another name of its kind instead. Of up
-//! to 7, no exchange of one for another of the result's own kinds lets a third one go.
+//! operations, no two. No size goes down alone to the smallest, to half of it, three quarters and
+//! so on, or by one; of pages of 32 bytes, sizes are at their lowest sum where at most 4096 lower
+//! ones are to be tried. The order is locally minimal under single moves, and threads take turns
+//! with the fewest switches where their turns have at most 1000 orders. Of up to 24 operations,
+//! none on a name can go when the others say another name of its kind instead. Of up to 7, no
+//! exchange of one for another of the result's own kinds lets a third one go.
 
 mod cone;
 mod delete;

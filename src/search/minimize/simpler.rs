@@ -290,6 +290,7 @@ fn fewer(groups: &[CircularBufferSpec]) -> impl Iterator<Item = Vec<CircularBuff
         let mut simpler = vec![
             simplest,
             CircularBufferSpec { size: group.size, ..simplest },
+            CircularBufferSpec { size: Bytes(group.size.0 * u64::from(group.count)), ..simplest },
             CircularBufferSpec { cores: None, ..*group },
         ];
         let sizes = below(group.size.0 / PAGE.0).map(|units| Bytes(units * PAGE.0));
