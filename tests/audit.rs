@@ -29,7 +29,7 @@ fn audit_as(bytes: &[u8], options: Options) -> Audited {
     let mut auditor = Auditor::new(reader.kind(), 1000);
     let mut events = Vec::new();
     while reader.read(&mut events).unwrap() {}
-    events.iter().for_each(|event| auditor.event(event));
+    auditor.events_in(&events);
     auditor.finish();
     Audited { kind: reader.kind(), events, auditor }
 }

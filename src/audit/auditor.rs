@@ -22,6 +22,9 @@ const DEVICES_MAX: u32 = 64;
 /// The server of the last era refuses more than 100 GiB.
 const SIZE_MAX: u64 = 100 << 30;
 
+/// Events whose keys are fetched together.
+const BATCH: usize = 64;
+
 /// Replays events and finds what is wrong.
 ///
 /// ```
@@ -30,7 +33,7 @@ const SIZE_MAX: u64 = 100 << 30;
 /// let mut reader = Reader::new(Box::new(log.as_bytes()), Options::default())?;
 /// let (mut auditor, mut events) = (Auditor::new(Kind::ServerLog, 10), Vec::new());
 /// while reader.read(&mut events)? {}
-/// events.iter().for_each(|event| auditor.event(event));
+/// auditor.events_in(&events);
 /// auditor.finish();
 /// assert_eq!(auditor.findings().count(FindingKind::MissingFree), 1);
 /// # Ok::<(), freeorder::audit::ReadError>(())
@@ -67,6 +70,17 @@ impl Auditor {
             overlaps: Overlaps::new(),
             capture: Capture::default(),
             counters: Counters::default(),
+        }
+    }
+
+    /// Takes the next events.
+    pub fn events_in(&mut self, events: &[Event]) {
+        for batch in events.chunks(BATCH) {
+            // Entries lie anywhere in megabytes: those of a batch are fetched all at once, not one
+            // after another, each when its event needs it.
+            let found = batch.iter().filter(|event| self.ledger.has(self.key(event))).count();
+            std::hint::black_box(found);
+            batch.iter().for_each(|event| self.event(event));
         }
     }
 

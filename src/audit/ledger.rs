@@ -81,6 +81,12 @@ impl Ledger {
         self.live.len() as u64
     }
 
+    /// Whether a key is live.
+    #[inline(always)]
+    pub fn has(&self, key: Key) -> bool {
+        self.live.find(key.hash(), |entry| entry.key == key).is_some()
+    }
+
     /// The entry of a key.
     #[inline(always)]
     pub fn get(&mut self, key: Key) -> Option<&mut Entry> {

@@ -105,7 +105,7 @@ fn audit(path: &Path, args: &Args) -> Result<FileReport, Failure> {
         events.clear();
         let more = reader.read(&mut events);
         let more = more.map_err(|error| Failure::input(format!("{name}: {error}")))?;
-        events.iter().for_each(|event| auditor.event(event));
+        auditor.events_in(&events);
         if !more {
             break;
         }

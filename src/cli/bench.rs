@@ -226,7 +226,7 @@ fn audit(kind: InputKind, args: &Args) -> Result<Row, Failure> {
     let mut reader = Reader::new(Box::new(workload), options).map_err(failed)?;
     let (mut auditor, mut events) = (Auditor::new(kind, 1), Vec::new());
     while reader.read(&mut events).map_err(failed)? {
-        events.iter().for_each(|event| auditor.event(event));
+        auditor.events_in(&events);
         events.clear();
     }
     auditor.finish();

@@ -61,7 +61,7 @@ fn audited(bytes: &[u8], kind: Kind, step: usize) -> Result<(Vec<Event>, String)
     let mut events = Vec::new();
     while reader.read(&mut events)? {}
     let mut auditor = Auditor::new(kind, KEPT);
-    events.iter().for_each(|event| auditor.event(event));
+    auditor.events_in(&events);
     auditor.finish();
     let devices: Vec<_> = auditor.devices().iter().collect();
     let findings = auditor.findings();
