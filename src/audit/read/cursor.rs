@@ -42,7 +42,14 @@ impl<'a> Cursor<'a> {
             return (count > 0).then_some(value);
         }
         let Some((low, more)) = self.rest[8..].first_chunk().map(eight_digits) else {
-            return self.long_number();
+            // The end of the line is near: up to seven digits are left.
+            let (mut value, mut count) = (value, 8);
+            while let Some(digit) = self.rest.get(count).filter(|byte| byte.is_ascii_digit()) {
+                value = value * 10 + u64::from(digit - b'0');
+                count += 1;
+            }
+            self.rest = &self.rest[count..];
+            return Some(value);
         };
         if more == 8 {
             return self.long_number();
