@@ -21,6 +21,7 @@ pub mod measure;
 pub mod message;
 pub mod op;
 pub mod oracle;
+pub mod realrt;
 pub mod runtime;
 pub mod scenario;
 pub mod search;

@@ -194,8 +194,22 @@ fn listed_profiles_and_orders_draw_scenarios() {
 #[test]
 fn help_is_as_it_was_read_last() {
     for verb in [
-        "", "matrix", "run", "fuzz", "minimize", "conform", "audit", "import", "diff", "regress",
-        "encode", "defects", "bench", "list", "schema",
+        "",
+        "matrix",
+        "run",
+        "fuzz",
+        "minimize",
+        "conform",
+        "audit",
+        "import",
+        "diff",
+        "regress",
+        "encode",
+        "defects",
+        "bench",
+        "list",
+        "schema",
+        "setup-runtime",
     ] {
         let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         insta::assert_snapshot!(format!("help_{verb}"), stdout(&freeorder(&arguments)));
@@ -228,6 +242,7 @@ fn json_has_a_version_and_rows_and_a_schema() {
         "conform",
         "audit",
         "diff",
+        "conform-runtime",
         "regress",
         "bench",
         "defects",

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules, lowest first: each may use only those before it (ARCHITECTURE.md).
-const LAYERS: [&str; 25] = [
+const LAYERS: [&str; 26] = [
     "units",
     "suggest",
     "mark",
@@ -29,6 +29,7 @@ const LAYERS: [&str; 25] = [
     "measure",
     "interop",
     "audit",
+    "realrt",
     "fuzzing",
     "cli",
 ];

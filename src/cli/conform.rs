@@ -1,23 +1,67 @@
-//! `freeorder conform`: what the real allocator and runtime did, through the model.
+//! `freeorder conform`: what the real allocator and runtime did, or do, through the model.
+
+mod runtime;
+
+pub use runtime::RuntimeTable;
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::BufReader;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Format;
+use super::fuzz::parse_range;
 use super::output::{self, Failure, Outcome};
+use super::{Format, duration};
+use crate::allocator::Machine;
 use crate::interop::conform::{ConformError, Conformance, Mismatch, conform};
 use crate::search::matrix::OracleCount;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Traces of the C++ allocator (.trace) and recordings of the runtime (.jsonl)
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["runtime", "python"], value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Drive the real runtime in a folder that setup-runtime made [default: freeorder-runtime]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "files")]
+    runtime: Option<Option<PathBuf>>,
+    /// Drive the ttnn that this interpreter imports
+    #[arg(long, value_name = "P", conflicts_with = "files")]
+    python: Option<PathBuf>,
+    /// Run the programs of the seeds A to B-1 [default: 0..200]
+    #[arg(long, value_name = "A..B", value_parser = parse_range)]
+    seeds: Option<Range<u64>>,
+    /// Begin no new program after this time, e.g. 60s
+    #[arg(long = "for", id = "duration", value_name = "TIME", value_parser = duration::parse)]
+    duration: Option<Duration>,
+    /// The machines: N150, N300, T3K, Galaxy, P150, 8xP150 [default: T3K]
+    #[arg(long, value_name = "MACHINE", value_delimiter = ',', value_parser = parse_machine)]
+    mesh: Vec<Machine>,
+    /// Processes that share the seeds [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+    /// Stop minimising a finding after this time [default: 120s]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    minimize_for: Option<Duration>,
+    /// The folder for the scenarios and scripts of findings
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Check that each known divergence still happens, and run no seed
+    #[arg(long)]
+    known: bool,
+    /// Listen to this oracle alone, e.g. overlap, and go on where others object
+    #[arg(long, value_name = "ORACLE")]
+    only: Option<String>,
+    /// Treat known divergences as if they were new
+    #[arg(long, hide = true)]
+    forget_known: bool,
+    /// Put a wrong rounding into the model, which must be found
+    #[arg(long, hide = true)]
+    plant: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -62,7 +106,17 @@ pub struct ConformTable {
     pub rows: Vec<ConformRow>,
 }
 
+fn parse_machine(text: &str) -> Result<Machine, String> {
+    Machine::from_name(text).ok_or_else(|| {
+        let hint = crate::suggest::hint(text, Machine::ALL.into_iter().map(Machine::name));
+        format!("unknown machine `{text}`; {hint}")
+    })
+}
+
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    if args.runtime.is_some() || args.python.is_some() {
+        return runtime::main(args);
+    }
     let mut rows = Vec::with_capacity(args.files.len());
     for path in &args.files {
         let conformance = replay(path)?;

@@ -62,7 +62,7 @@ pub struct Args {
     format: Format,
 }
 
-fn parse_range(text: &str) -> Result<Range<u64>, String> {
+pub(super) fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or("a range of seeds looks like 0..500")?;
     let range = parse_seed(from)?..parse_seed(to)?;
     if range.is_empty() { Err(format!("the range {text} is empty")) } else { Ok(range) }

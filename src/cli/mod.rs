@@ -20,6 +20,7 @@ mod output;
 mod regress;
 mod run;
 mod schema;
+mod setup_runtime;
 
 use std::process::ExitCode;
 
@@ -74,6 +75,8 @@ enum Verb {
     List(list::Args),
     /// Prints the JSON schema of a verb's output.
     Schema(schema::Args),
+    /// Makes an environment with the real runtime, on a machine without hardware.
+    SetupRuntime(setup_runtime::Args),
 }
 
 /// How results are printed.
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Verb::Bench(args) => bench::main(&args),
         Verb::List(args) => list::main(&args),
         Verb::Schema(args) => schema::main(&args),
+        Verb::SetupRuntime(args) => setup_runtime::main(&args),
     };
     output::exit_code(done)
 }

@@ -5,7 +5,7 @@ use schemars::schema_for;
 
 use super::audit::AuditReport;
 use super::bench::BenchTable;
-use super::conform::ConformTable;
+use super::conform::{ConformTable, RuntimeTable};
 use super::defects::{DefectTable, HuntTable, ProofTable};
 use super::diff::DiffReport;
 use super::fuzz::FuzzReport;
@@ -32,6 +32,8 @@ enum What {
     Audit,
     /// `freeorder diff --format json`
     Diff,
+    /// `freeorder conform --runtime --format json`
+    ConformRuntime,
     /// `freeorder regress --format json`
     Regress,
     /// `freeorder bench --format json`
@@ -60,6 +62,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Conform => schema_for!(ConformTable),
         What::Audit => schema_for!(AuditReport),
         What::Diff => schema_for!(DiffReport),
+        What::ConformRuntime => schema_for!(RuntimeTable),
         What::Regress => schema_for!(RegressTable),
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),

@@ -11,7 +11,7 @@ mod operation;
 mod process;
 mod recording;
 mod tally;
-mod tensor;
+pub(crate) mod tensor;
 #[cfg(test)]
 mod tests;
 mod trace;

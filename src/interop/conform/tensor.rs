@@ -11,7 +11,7 @@ use crate::units::{BufferType, Bytes};
 /// The memory that a recording names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Dram,
     L1,
     L1Small,
@@ -30,7 +30,7 @@ impl Kind {
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Dtype {
+pub(crate) enum Dtype {
     Bfloat16,
     Float32,
     Uint32,
@@ -67,14 +67,14 @@ impl Dtype {
 /// How the elements lie in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     Tile,
     RowMajor,
 }
 
 /// Why a shape has no pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoPages {
+pub(crate) enum NoPages {
     /// The runtime refuses the combination, in these words.
     Refused(&'static str),
     /// The shape has no dimension.
@@ -85,7 +85,7 @@ pub(super) enum NoPages {
 
 /// What a tensor is made from, as far as memory is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tensor {
+pub(crate) struct Tensor {
     pub kind: Kind,
     pub dtype: Dtype,
     pub layout: Layout,

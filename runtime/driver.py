@@ -1,0 +1,260 @@
+"""Drives ttnn for `freeorder conform --runtime`.
+
+One JSON request a line on standard input, one JSON answer a line on standard output. A request is
+{"op": NAME, ...}; its answer is {"ok": true, ...} or {"ok": false, "error": TEXT}, and after every
+request but `hello` also what can be observed then:
+  "buffers": {"b0": [allocated, address or null], ..}    every name that holds a tensor
+  "meshes":  {"m0": {"id", "cache", "tables": {"dram": [[address, size], ..], ..},
+                     "buffers": [[address, kind], ..]} or {"closed": TEXT}, ..}
+Addresses in tables are relative to the region's base, and only allocated blocks are in them.
+`reset` lets everything go and closes every mesh; the process then serves the next program.
+A process that dies by a signal first writes a C++ backtrace to the file named by FREEORDER_TRACE.
+"""
+import ctypes
+import gc
+import json
+import os
+import sys
+import types
+
+# The runtime logs to standard output too: answers get a descriptor of their own.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+import ttnn  # noqa: E402
+
+# Some decorators import torch while a capture is active.
+if "torch" not in sys.modules:
+    torch = types.ModuleType("torch")
+    torch.Tensor = type("Tensor", (), {})
+    sys.modules["torch"] = torch
+
+KINDS = {"dram": ttnn.BufferType.DRAM, "l1": ttnn.BufferType.L1, "l1_small": ttnn.BufferType.L1_SMALL}
+LAYOUTS = {"tile": ttnn.TILE_LAYOUT, "row_major": ttnn.ROW_MAJOR_LAYOUT}
+MODES = {"normal": ttnn.graph.RunMode.NORMAL, "no_dispatch": ttnn.graph.RunMode.NO_DISPATCH}
+
+meshes, closed, tensors, cycles = {}, set(), {}, []
+
+
+def watch_signals():
+    """Before the process dies, the innermost frames go to a file: Python's own handler knows none."""
+    path = os.environ.get("FREEORDER_TRACE")
+    if not path:
+        return
+    libc = ctypes.CDLL(None)
+    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    frames = (ctypes.c_void_p * 64)()
+    libc.backtrace(frames, 1)  # loads what it needs while memory is sound
+    handler_type = ctypes.CFUNCTYPE(None, ctypes.c_int)
+
+    def died(signal):
+        libc.signal(signal, None)
+        libc.alarm(5)
+        libc.backtrace_symbols_fd(frames, libc.backtrace(frames, 64), out)
+        libc.kill(os.getpid(), signal)
+
+    watch_signals.handler = handler_type(died)
+    for signal in (4, 6, 7, 8, 11):
+        libc.signal(signal, watch_signals.handler)
+
+
+def why(error):
+    """What the exception says, without the place and the backtrace."""
+    text = str(error)
+    if "info:\n" in text:
+        text = text.split("info:\n", 1)[1]
+    return text.split("\nbacktrace:")[0].strip()
+
+
+def memory(request):
+    kind = KINDS[request["kind"]]
+    if not request.get("shards"):
+        return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.INTERLEAVED, kind)
+    # One shard a core: the rows of the tensor are cut in equal pieces.
+    columns, rows = request["grid"]
+    height, width = request["shape"]
+    shards = request["shards"]
+    whole, rest = divmod(shards, columns)
+    ranges = []
+    if whole:
+        ranges.append(ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(columns - 1, whole - 1)))
+    if rest:
+        ranges.append(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
+    spec = ttnn.ShardSpec(
+        ttnn.CoreRangeSet(set(ranges)), [height // shards, width], ttnn.ShardOrientation.ROW_MAJOR
+    )
+    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
+
+
+def do_open(r):
+    offset = ttnn.MeshCoordinate(*r["at"])
+    meshes[r["mesh"]] = ttnn.open_mesh_device(
+        ttnn.MeshShape(*r["shape"]), l1_small_size=r["l1_small"], offset=offset
+    )
+    closed.discard(r["mesh"])
+
+
+def do_submesh(r):
+    parent = meshes[r["parent"]]
+    meshes[r["mesh"]] = parent.create_submesh(
+        ttnn.MeshShape(*r["shape"]), ttnn.MeshCoordinate(*r["at"])
+    )
+    closed.discard(r["mesh"])
+
+
+def do_close(r):
+    ttnn.close_mesh_device(meshes[r["mesh"]])
+    closed.add(r["mesh"])
+
+
+def do_drop(r):
+    # Only the tables name them: popping is the last reference.
+    (tensors if r["name"] in tensors else meshes).pop(r["name"])
+
+
+def do_alloc(r):
+    tensors[r["name"]] = ttnn.allocate_tensor_on_device(
+        ttnn.Shape(r["shape"]), getattr(ttnn, r["dtype"]), LAYOUTS[r["layout"]], meshes[r["mesh"]], memory(r)
+    )
+
+
+def do_view(r):
+    of = tensors[r["of"]]
+    tensors[r["name"]] = ttnn.reshape(of, ttnn.Shape([1, *of.shape]))
+
+
+def do_deallocate(r):
+    ttnn.deallocate(tensors[r["name"]], force=r.get("force", True))
+
+
+def do_cycle(r):
+    ring = [tensors.pop(r["name"])]
+    ring.append(ring)
+    cycles.append(r["name"])
+
+
+def do_gc(r):
+    cycles.clear()
+    gc.collect()
+
+
+def do_use(r):
+    ttnn.from_device(tensors[r["name"]])
+
+
+def do_run(r):
+    a, b = tensors[r["a"]], tensors[r["b"]]
+    function = getattr(ttnn, r["function"])
+    if r["function"] == "add_":
+        function(a, b)
+    elif r["function"] in ("reallocate", "move"):
+        tensors[r["name"]] = function(a)
+    else:
+        tensors[r["name"]] = function(a, b)
+
+
+def do_clear_cache(r):
+    meshes[r["mesh"]].clear_program_cache()
+
+
+def do_disable_cache(r):
+    meshes[r["mesh"]].disable_and_clear_program_cache()
+
+
+def do_enable_cache(r):
+    meshes[r["mesh"]].enable_program_cache()
+
+
+def do_deallocate_all(r):
+    ttnn.device.DeallocateBuffers(meshes[r["mesh"]])
+
+
+def do_capture_begin(r):
+    ttnn.graph.begin_graph_capture(MODES[r["mode"]])
+
+
+def do_capture_end(r):
+    wanted = ("buffer_allocate", "buffer_deallocate", "circular_buffer_allocate", "circular_buffer_deallocate_all")
+    nodes = ttnn.graph.end_graph_capture()
+    return {"nodes": [[n["node_type"], n["params"]] for n in nodes if n["node_type"] in wanted]}
+
+
+def do_observe(r):
+    pass
+
+
+def do_reset(r):
+    while ttnn.graph.is_graph_capture_active():
+        ttnn.graph.end_graph_capture()
+    tensors.clear()
+    do_gc(r)
+    for mesh in reversed(list(meshes.values())):
+        ttnn.close_mesh_device(mesh)
+    meshes.clear()
+    closed.clear()
+
+
+def do_exit(r):
+    sys.exit(0)
+
+
+def do_hello(r):
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version("ttnn")
+    except PackageNotFoundError:
+        found = "unknown"
+    return {"version": found, "python": sys.version.split()[0]}
+
+
+def tables(mesh):
+    found = {}
+    for name, kind in KINDS.items():
+        view = ttnn.get_memory_view(mesh, kind)
+        blocks = [[int(b["address"]), int(b["size"])] for b in view.block_table if b["allocated"] == "yes"]
+        found[name] = sorted(blocks)
+    return found
+
+
+NAMES = {str(kind): name for name, kind in KINDS.items()}
+
+
+def observe_mesh(name, mesh):
+    seen = {"id": mesh.id()}
+    try:
+        seen["cache"] = mesh.num_program_cache_entries()
+        seen["tables"] = tables(mesh)
+        buffers = ttnn._ttnn.reports.get_buffers(mesh)
+        seen["buffers"] = sorted([b.address, NAMES.get(str(b.buffer_type), "other")] for b in buffers)
+    except Exception as error:
+        seen["closed"] = why(error)
+    return seen
+
+
+def observe_tensor(tensor):
+    if not tensor.is_allocated():
+        return [False, None]
+    try:
+        return [True, tensor.buffer_address()]
+    except Exception as error:
+        return [True, why(error)]
+
+
+def serve():
+    watch_signals()
+    gc.disable()
+    for line in sys.stdin:
+        request = json.loads(line)
+        name = request["op"]
+        try:
+            answer = {"ok": True, **(globals()["do_" + name](request) or {})}
+        except Exception as error:
+            answer = {"ok": False, "error": why(error)}
+        error = None
+        if name != "hello":
+            answer["buffers"] = {name: observe_tensor(tensor) for name, tensor in tensors.items()}
+            answer["meshes"] = {name: observe_mesh(name, mesh) for name, mesh in meshes.items()}
+        answers.write(json.dumps(answer) + "\n")
+
+
+serve()

@@ -1,0 +1,49 @@
+//! The real runtime: driven in step with the model, watched by oracles, its failures minimised.
+//!
+//! A scenario is lowered to calls of ttnn: a buffer's pages become a tensor that has them, `share`
+//! a view, `run` an addition. A driver in Python makes the calls and says what can be seen after
+//! each one. What the model answers otherwise, what an oracle objects to and what kills the process
+//! is a [`Deviation`]; each has a class, which the one reducer keeps while it makes the case small.
+
+mod child;
+mod descriptor;
+mod hunt;
+mod known;
+mod lockstep;
+mod process;
+mod program;
+mod protocol;
+mod script;
+mod setup;
+mod subject;
+mod symbol;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod translate;
+mod watch;
+
+pub use child::{Child, Ending};
+pub use descriptor::descriptor;
+pub use hunt::{Finding, Found, Hunt, minimized};
+pub use known::{KNOWN, Known};
+pub use lockstep::{Check, Deviation, Plant, Ran, run};
+pub use process::{DRIVER, Death, Installation, Process, Runtime};
+pub use program::program;
+pub use protocol::{Address, Answer, MeshSeen, Request};
+pub use script::script;
+pub use setup::{SetupError, VERSION, set_up, write_around};
+pub use subject::Real;
+
+use crate::op::{CaptureStep, Op, RunMode};
+
+/// The word that a kind of operation is called by in classes and in the table of divergences.
+fn word(op: &Op) -> String {
+    match op {
+        Op::Capture(CaptureStep::Begin(RunMode::Normal)) => "capture-normal".to_owned(),
+        Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)) => "capture-no-dispatch".to_owned(),
+        Op::Capture(CaptureStep::End) => "capture-end".to_owned(),
+        Op::Drop(crate::op::Handle::Mesh(_)) => "drop-mesh".to_owned(),
+        op => op.to_string().split(' ').next().unwrap_or_default().to_owned(),
+    }
+}

@@ -1,0 +1,163 @@
+//! A process of the real runtime: started when it is asked something, and again after it died.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::child::{Child, Ending};
+use super::protocol::{Answer, Request};
+use super::symbol;
+use crate::allocator::Machine;
+
+/// The driver, which the interpreter is given as its program.
+pub const DRIVER: &str = include_str!("../../runtime/driver.py");
+
+/// The longest time for an answer: the first run of an operation compiles its kernels.
+const ANSWER_MAX: Duration = Duration::from_secs(240);
+
+/// How the runtime ended instead of answering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// How.
+    pub ending: Ending,
+    /// The innermost function of the runtime that was running, as far as its libraries name it.
+    pub symbol: Option<String>,
+    /// What the interpreter said when it could not start, if that is what happened.
+    pub said: String,
+}
+
+/// Something that answers as the driver does: a process of the real runtime, or a stand-in.
+pub trait Runtime {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// If the runtime ended instead.
+    fn ask(&mut self, request: &Request) -> Result<Answer, Death>;
+
+    /// The machine that it is on.
+    fn machine(&self) -> Machine;
+
+    /// Makes sure that nothing asked before has left a trace.
+    fn restart(&mut self);
+}
+
+/// Where a runtime is, and what it needs around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    /// An interpreter that can import ttnn.
+    pub python: PathBuf,
+    /// The folder with the descriptors of machines and the cache of compiled kernels.
+    pub home: PathBuf,
+}
+
+impl Installation {
+    /// The descriptor of a machine.
+    #[must_use]
+    pub fn descriptor(&self, machine: Machine) -> PathBuf {
+        self.home.join("descriptors").join(format!("{machine}.yaml"))
+    }
+
+    /// The command that runs the interpreter on a machine without hardware.
+    #[must_use]
+    pub fn command(&self, machine: Machine) -> Command {
+        let mut command = Command::new(&self.python);
+        command
+            .env("TT_METAL_MOCK_CLUSTER_DESC_PATH", self.descriptor(machine))
+            .env("TT_METAL_SLOW_DISPATCH_MODE", "1")
+            .env("TT_METAL_LOGGER_LEVEL", "fatal")
+            .env("LOGURU_LEVEL", "ERROR")
+            .env("TT_METAL_DISABLE_BACKTRACE", "1")
+            .env("TT_METAL_CACHE", self.home.join("cache"))
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+}
+
+/// A process of the real runtime on one machine.
+#[derive(Debug)]
+pub struct Process {
+    installation: Installation,
+    machine: Machine,
+    /// Where the process says what it was doing when it died, and what it prints.
+    trace: PathBuf,
+    said: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// A process that is not started yet; `number` tells it from others of this program.
+    #[must_use]
+    pub fn new(installation: &Installation, machine: Machine, number: usize) -> Self {
+        let file =
+            |what| installation.home.join(format!("{what}.{}.{number}.txt", std::process::id()));
+        Self {
+            machine,
+            trace: file("trace"),
+            said: file("output"),
+            child: None,
+            installation: installation.clone(),
+        }
+    }
+
+    fn start(&self) -> std::io::Result<Child> {
+        let _ = std::fs::remove_file(&self.trace);
+        let said = std::fs::File::create(&self.said)?;
+        let mut command = self.installation.command(self.machine);
+        command.args(["-u", "-c", DRIVER]).env("FREEORDER_TRACE", &self.trace);
+        Child::start(command.stderr(Stdio::from(said)))
+    }
+
+    fn death(&self, ending: Ending) -> Death {
+        let trace = std::fs::read(&self.trace).unwrap_or_default();
+        let said = std::fs::read(&self.said).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let symbol = symbol::innermost(&String::from_utf8_lossy(&trace));
+        Death { ending, symbol, said: last.to_owned() }
+    }
+}
+
+impl Runtime for Process {
+    fn ask(&mut self, request: &Request) -> Result<Answer, Death> {
+        if self.child.is_none() {
+            let child = self.start().map_err(|error| Death {
+                ending: Ending::Code(127),
+                symbol: None,
+                said: format!("{}: {error}", self.installation.python.display()),
+            })?;
+            self.child = Some(child);
+        }
+        let child = self.child.as_mut().expect("it was started above");
+        let line = serde_json::to_string(request).expect("a request is plain data");
+        let answered = child.ask(&line, ANSWER_MAX);
+        let read = answered.map(|line| serde_json::from_str::<Answer>(&line));
+        match read {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                self.child = None;
+                let said = format!("the driver's answer cannot be read: {error}");
+                Err(Death { ending: Ending::Code(0), symbol: None, said })
+            }
+            Err(ending) => {
+                self.child = None;
+                Err(self.death(ending))
+            }
+        }
+    }
+
+    fn machine(&self) -> Machine {
+        self.machine
+    }
+
+    fn restart(&mut self) {
+        self.child = None;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child = None;
+        let _ = std::fs::remove_file(&self.trace);
+        let _ = std::fs::remove_file(&self.said);
+    }
+}

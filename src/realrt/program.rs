@@ -1,0 +1,280 @@
+//! Programs for the real runtime: what it can be asked, on any machine.
+
+use crate::allocator::Machine;
+use crate::choice::{Choices, Seeded};
+use crate::op::{
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, Handle, MeshHandle, Op, Pages, Place, RunMode,
+    RunSpec,
+};
+use crate::scenario::{Case, SetupLine};
+use crate::units::{BufferType, Bytes, MeshShape};
+
+use super::translate;
+
+/// Names of tensors and of meshes in use at a time.
+const BUFFERS: u32 = 8;
+const MESHES: u32 = 4;
+
+/// The program of a seed on a machine.
+///
+/// One seed in six is wild: it closes what is in use, captures without dispatch, frees in bulk,
+/// and frees one view of what another still shows. The others stay within what is promised.
+///
+/// ```
+/// use freeorder::{allocator::Machine, realrt::program};
+/// assert_eq!(program(Machine::N150, 7), program(Machine::N150, 7));
+/// ```
+#[must_use]
+pub fn program(machine: Machine, seed: u64) -> Case {
+    let mut choices = Seeded::new(seed);
+    let mut setup = vec![SetupLine::Machine(machine)];
+    if choices.chance(1, 2) {
+        setup.push(SetupLine::L1Small(Bytes(32768)));
+    }
+    let wild = choices.chance(1, 6);
+    let mut draft = Draft { machine, wild, ..Draft::default() };
+    let shape = machine.mesh_shapes()[0];
+    draft.push(Op::Open { mesh: MeshHandle(0), shape, at: (0, 0) });
+    draft.meshes.push((MeshHandle(0), shape));
+    let length = 8 + choices.pick(40);
+    for _ in 0..length {
+        let kind = choices.weighted(&WEIGHTS.map(|(tame, extra)| tame + u32::from(wild) * extra));
+        draft.draw(kind, &mut choices);
+    }
+    if wild && choices.chance(1, 8) {
+        draft.push(Op::Exit);
+    }
+    Case { setup, ..Case::from_ops(draft.ops) }
+}
+
+/// How often each kind of operation is drawn, and how much more often in a wild program.
+const WEIGHTS: [(u32, u32); 18] = [
+    (30, 0), // 0 allocate
+    (12, 4), // 1 deallocate
+    (10, 4), // 2 drop
+    (14, 4), // 3 add
+    (3, 1),  // 4 add in place
+    (2, 4),  // 5 view
+    (3, 2),  // 6 cycle
+    (2, 2),  // 7 collect
+    (4, 3),  // 8 read
+    (3, 1),  // 9 clear the cache
+    (1, 1),  // 10 disable it
+    (2, 1),  // 11 enable it
+    (3, 4),  // 12 submesh
+    (0, 4),  // 13 open
+    (0, 4),  // 14 close
+    (0, 3),  // 15 drop a mesh
+    (0, 2),  // 16 free in bulk
+    (2, 5),  // 17 begin or end a capture
+];
+
+#[derive(Debug)]
+struct Draft {
+    machine: Machine,
+    wild: bool,
+    ops: Vec<Op>,
+    meshes: Vec<(MeshHandle, MeshShape)>,
+    /// Names that hold a tensor, with what it was made from, as far as a draft can know.
+    buffers: Vec<(BufferHandle, MeshHandle, BufferSpec)>,
+    /// Those of them that were deallocated: only a wild program uses them again.
+    gone: Vec<BufferHandle>,
+    /// Names that were ever views, or had one.
+    shared: Vec<BufferHandle>,
+    capturing: bool,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            machine: Machine::T3k,
+            wild: false,
+            ops: Vec::new(),
+            meshes: Vec::new(),
+            buffers: Vec::new(),
+            gone: Vec::new(),
+            shared: Vec::new(),
+            capturing: false,
+        }
+    }
+}
+
+impl Draft {
+    fn push(&mut self, op: Op) {
+        self.ops.push(op);
+    }
+
+    fn draw(&mut self, kind: usize, choices: &mut Seeded) {
+        match kind {
+            0 => self.alloc(choices),
+            3 | 4 => self.run(choices, kind == 3),
+            5 => self.view(choices),
+            1 | 2 | 6 | 8 => self.on_buffer(kind, choices),
+            7 => self.push(Op::Gc),
+            12 | 13 => self.mesh(choices, kind == 12),
+            17 => self.capture(choices),
+            _ => self.on_mesh(kind, choices),
+        }
+    }
+
+    /// The names that may be used: in a wild program all of them.
+    fn usable(&self) -> Vec<(BufferHandle, MeshHandle, BufferSpec)> {
+        let is_usable = |name: &BufferHandle| self.wild || !self.gone.contains(name);
+        self.buffers.iter().filter(|(name, ..)| is_usable(name)).copied().collect()
+    }
+
+    fn free_buffer(&self) -> Option<BufferHandle> {
+        let is_held = |name: &BufferHandle| self.buffers.iter().any(|(held, ..)| held == name);
+        (0..BUFFERS).map(BufferHandle).find(|name| !is_held(name))
+    }
+
+    fn alloc(&mut self, choices: &mut Seeded) {
+        let Some(buffer) = self.free_buffer() else { return };
+        let Some(&(mesh, _)) = one_of(&self.meshes, choices) else { return };
+        let spec = spec(choices, self.wild);
+        self.push(Op::Alloc { buffer, place: Place::Mesh(mesh), spec });
+        self.buffers.push((buffer, mesh, spec));
+    }
+
+    fn run(&mut self, choices: &mut Seeded, with_output: bool) {
+        let Some(&(read, mesh, spec)) = one_of(&self.usable(), choices) else { return };
+        // An addition of rows without columns kills the process.
+        if !self.wild && spec.pages.count == 0 {
+            return;
+        }
+        let output = match (with_output, self.free_buffer()) {
+            (true, Some(name)) => Some((name, spec)),
+            (true, None) => return,
+            (false, _) => None,
+        };
+        let others = self.usable().into_iter().filter(|&(_, on, of)| (on, of) == (mesh, spec));
+        let others: Vec<BufferHandle> = others.map(|(name, ..)| name).collect();
+        let mut reads = vec![read];
+        if choices.chance(1, 3) {
+            reads.extend(one_of(&others, choices));
+        }
+        let run = RunSpec {
+            key: CacheKey(0),
+            mesh,
+            circular_buffers: Vec::new(),
+            kernel: None,
+            reads,
+            output,
+            stale: false,
+        };
+        let Some(run) = translate::canonical(spec, &run) else { return };
+        self.push(Op::Run(Box::new(run)));
+        self.buffers.extend(output.map(|(name, _)| (name, mesh, spec)));
+    }
+
+    fn view(&mut self, choices: &mut Seeded) {
+        let Some(buffer) = self.free_buffer() else { return };
+        let Some(&(of, mesh, spec)) = one_of(&self.usable(), choices) else { return };
+        self.push(Op::Share { buffer, of });
+        self.shared.extend([buffer, of]);
+        self.buffers.push((buffer, mesh, spec));
+    }
+
+    fn on_buffer(&mut self, kind: usize, choices: &mut Seeded) {
+        if self.buffers.is_empty() {
+            return;
+        }
+        let place = choices.pick(self.buffers.len() as u64) as usize;
+        let (name, ..) = self.buffers[place];
+        match kind {
+            // What a view outlives is its memory: that is wild.
+            1 if !self.wild && self.shared.contains(&name) => return,
+            1 => self.gone.push(name),
+            2 | 6 => {
+                self.buffers.remove(place);
+                self.gone.retain(|&gone| gone != name);
+            }
+            _ if !self.usable().iter().any(|&(usable, ..)| usable == name) => return,
+            _ => {}
+        }
+        self.push(match kind {
+            1 => Op::Deallocate(name),
+            2 => Op::Drop(Handle::Buffer(name)),
+            6 => Op::Cycle(name),
+            _ => Op::Use(name),
+        });
+    }
+
+    fn mesh(&mut self, choices: &mut Seeded, is_part: bool) {
+        let is_held = |name: &MeshHandle| self.meshes.iter().any(|(held, _)| held == name);
+        let Some(mesh) = (0..MESHES).map(MeshHandle).find(|name| !is_held(name)) else { return };
+        let parent = if is_part { one_of(&self.meshes, choices).copied() } else { None };
+        let whole = parent.map_or(self.machine.mesh_shapes()[0], |(_, shape)| shape);
+        let rows = 1 + choices.pick(u64::from(whole.rows)) as u8;
+        let columns = 1 + choices.pick(u64::from(whole.columns)) as u8;
+        let at = (
+            choices.pick(u64::from(whole.rows - rows) + 1) as u8,
+            choices.pick(u64::from(whole.columns - columns) + 1) as u8,
+        );
+        let shape = MeshShape { rows, columns };
+        match parent {
+            Some((parent, _)) => self.push(Op::Submesh { mesh, parent, shape, at }),
+            None if is_part => return,
+            None => self.push(Op::Open { mesh, shape, at }),
+        }
+        self.meshes.push((mesh, shape));
+    }
+
+    fn on_mesh(&mut self, kind: usize, choices: &mut Seeded) {
+        if self.meshes.is_empty() {
+            return;
+        }
+        let place = choices.pick(self.meshes.len() as u64) as usize;
+        let (mesh, _) = self.meshes[place];
+        if kind == 15 {
+            self.meshes.remove(place);
+        }
+        self.push(match kind {
+            9 => Op::ClearCache(mesh),
+            10 => Op::DisableCache(mesh),
+            11 => Op::EnableCache(mesh),
+            14 => Op::Close(mesh),
+            15 => Op::Drop(Handle::Mesh(mesh)),
+            _ => Op::DeallocateAll(mesh),
+        });
+    }
+
+    fn capture(&mut self, choices: &mut Seeded) {
+        let end = if self.wild { choices.chance(1, 2) } else { self.capturing };
+        let mode = match self.wild && choices.chance(1, 2) {
+            true => RunMode::NoDispatch,
+            false => RunMode::Normal,
+        };
+        self.capturing = !end;
+        self.push(Op::Capture(if end { CaptureStep::End } else { CaptureStep::Begin(mode) }));
+    }
+}
+
+fn one_of<'a, T>(items: &'a [T], choices: &mut Seeded) -> Option<&'a T> {
+    items.get(choices.pick(items.len() as u64) as usize)
+}
+
+/// Sizes of pages: tiles of each type, rows whose length is aligned, and rows whose length is not.
+const SIZES: [u64; 12] = [2048, 2048, 2048, 2048, 4096, 1088, 576, 64, 70, 1024, 2000, 9];
+
+fn spec(choices: &mut Seeded, wild: bool) -> BufferSpec {
+    let size = Bytes(SIZES[choices.pick(SIZES.len() as u64) as usize]);
+    let (buffer_type, shards) = match choices.pick(16) {
+        0..=5 => (BufferType::Dram, None),
+        6..=12 => (BufferType::L1, None),
+        13 | 14 => (BufferType::L1, Some(1 + choices.pick(16) as u32)),
+        _ => (BufferType::L1Small, Some(1 + choices.pick(4) as u32)),
+    };
+    let count = match (buffer_type, shards, choices.pick(8)) {
+        (_, Some(shards), _) => shards * (1 + choices.pick(4) as u32),
+        (_, None, 0) => 0,
+        (_, None, 1..=4) => 1 + choices.pick(8) as u32,
+        (BufferType::Dram, None, _) => 1 + choices.pick(2000) as u32,
+        // So much of L1 that the next one may not fit, or leaves no room for circular buffers.
+        (_, None, 5) => 30_000 + choices.pick(25_000) as u32,
+        (_, None, _) => 64 * (1 + choices.pick(100) as u32),
+    };
+    let huge = wild && shards.is_none() && choices.chance(1, 24);
+    let count = if huge { 1 << (22 + choices.pick(5)) } else { count };
+    BufferSpec { buffer_type, pages: Pages { count, size }, top_down: None, shards }
+}

@@ -1,0 +1,132 @@
+//! What the driver is asked, and what it answers: one JSON line each.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A line to the driver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the driver's text says what each one calls")]
+pub enum Request {
+    Hello,
+    Reset,
+    Exit,
+    Gc,
+    CaptureEnd,
+    CaptureBegin {
+        mode: &'static str,
+    },
+    Open {
+        mesh: String,
+        shape: [u8; 2],
+        at: [u8; 2],
+        l1_small: u64,
+    },
+    Submesh {
+        mesh: String,
+        parent: String,
+        shape: [u8; 2],
+        at: [u8; 2],
+    },
+    Close {
+        mesh: String,
+    },
+    ClearCache {
+        mesh: String,
+    },
+    DisableCache {
+        mesh: String,
+    },
+    EnableCache {
+        mesh: String,
+    },
+    DeallocateAll {
+        mesh: String,
+    },
+    Alloc {
+        name: String,
+        mesh: String,
+        kind: &'static str,
+        dtype: &'static str,
+        layout: &'static str,
+        shape: [u32; 2],
+        shards: u32,
+        grid: [u8; 2],
+    },
+    View {
+        name: String,
+        of: String,
+    },
+    Deallocate {
+        name: String,
+    },
+    Drop {
+        name: String,
+    },
+    Cycle {
+        name: String,
+    },
+    Use {
+        name: String,
+    },
+    Run {
+        name: String,
+        a: String,
+        b: String,
+        function: &'static str,
+    },
+}
+
+/// What the driver answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Answer {
+    /// Whether the call returned.
+    pub ok: bool,
+    /// What it raised, if not.
+    #[serde(default)]
+    pub error: String,
+    /// The wheel's version, answered to `hello`.
+    #[serde(default)]
+    pub version: String,
+    /// Every name that holds a tensor: whether it is allocated, and its address.
+    #[serde(default)]
+    pub buffers: BTreeMap<String, (bool, Address)>,
+    /// Every name that holds a mesh.
+    #[serde(default)]
+    pub meshes: BTreeMap<String, MeshSeen>,
+    /// The nodes of the graph whose capture ended: their types and facts.
+    #[serde(default)]
+    pub nodes: Vec<(String, BTreeMap<String, serde_json::Value>)>,
+}
+
+/// What a tensor says of its address.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Address {
+    /// The address.
+    At(u64),
+    /// An exception.
+    Raises(String),
+    /// The tensor is not allocated.
+    Nowhere(()),
+}
+
+/// What a mesh says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct MeshSeen {
+    /// `MeshDevice::id()`.
+    pub id: u32,
+    /// How many programs are cached.
+    #[serde(default)]
+    pub cache: Option<u64>,
+    /// The allocated blocks of each kind of memory: start, relative to the region's, and size.
+    #[serde(default)]
+    pub tables: BTreeMap<String, Vec<(u64, u64)>>,
+    /// The buffers that the report walks: address and kind.
+    #[serde(default)]
+    pub buffers: Vec<(u64, String)>,
+    /// What the mesh raises instead: it is closed.
+    #[serde(default)]
+    pub closed: Option<String>,
+}

@@ -1,0 +1,165 @@
+//! A case as a Python script that needs nothing but ttnn.
+
+use std::fmt::Write as _;
+
+use super::lockstep::Deviation;
+use super::protocol::Request;
+use super::translate::{Names, Translated};
+use crate::scenario::Case;
+
+/// The script, and how many calls of ttnn it makes.
+#[must_use]
+pub fn script(case: &Case, deviation: &Deviation, version: &str) -> (String, usize) {
+    let setup = case.start();
+    let mut names = Names::default();
+    let mut calls = Vec::new();
+    for (_, op) in &case.ops {
+        if let Translated::Ask(request) = names.translate(&setup, op) {
+            calls.push(call(&request));
+            names.note(op);
+        }
+    }
+    let mut text = header(case, deviation, version);
+    for call in &calls {
+        let _ = writeln!(text, "step({call:?})");
+    }
+    (text, calls.len())
+}
+
+fn header(case: &Case, deviation: &Deviation, version: &str) -> String {
+    let machine = case.start().machine;
+    let Deviation { class, detail, .. } = deviation;
+    let detail = detail.replace('\n', " ");
+    format!(
+        "# {class}\n# {detail}\n#\n\
+         # Seen with ttnn {version} on a mock cluster: no hardware is needed. Set\n\
+         #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a {machine}\n\
+         #   TT_METAL_SLOW_DISPATCH_MODE=1\n\
+         # `freeorder setup-runtime DIR` makes an environment with all that: DIR/run.sh {machine} \
+         THIS_FILE\n\
+         # Each step prints the call, what it raised, and what can be seen after it.\n\
+         {PRELUDE}\n"
+    )
+}
+
+const PRELUDE: &str = r#"import gc
+import sys
+import types
+import ttnn
+
+if "torch" not in sys.modules:  # captures import it
+    torch = sys.modules["torch"] = types.ModuleType("torch")
+    torch.Tensor = type("Tensor", (), {})
+
+
+def blocks(mesh):
+    found = {}
+    for kind in (ttnn.BufferType.DRAM, ttnn.BufferType.L1, ttnn.BufferType.L1_SMALL):
+        table = ttnn.get_memory_view(mesh, kind).block_table
+        taken = [(int(b["address"]), int(b["size"])) for b in table if b["allocated"] == "yes"]
+        if taken:
+            found[kind.name] = taken
+    return found
+
+
+def step(call):
+    print(">>>", call, flush=True)
+    try:
+        exec(call, globals())
+    except Exception as error:
+        print("   raises", str(error).split("info:\n")[-1].split("\nbacktrace")[0].strip())
+    if "end_graph_capture" in call:
+        nodes = [n for n in graph if n["node_type"].startswith("circular")]
+        print("   ", [(n["node_type"], n["params"]["device_id"]) for n in nodes], flush=True)
+    for name, value in sorted(globals().items()):
+        if isinstance(value, ttnn.Tensor):
+            allocated = value.is_allocated()
+            print("  ", name, "at", value.buffer_address() if allocated else "no address")
+        elif isinstance(value, ttnn.MeshDevice):
+            try:
+                print("  ", name, "id", value.id(), "blocks", blocks(value), flush=True)
+                reported = [b.address for b in ttnn._ttnn.reports.get_buffers(value)]
+                print("     get_buffers", sorted(reported), flush=True)
+            except Exception:
+                print("  ", name, "is closed", flush=True)
+
+
+def sharded(kind, columns, shards, height, width):
+    whole, rest = divmod(shards, columns)
+    ranges = set()
+    if whole:
+        ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(columns - 1, whole - 1)))
+    if rest:
+        ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
+    rows = ttnn.ShardOrientation.ROW_MAJOR
+    spec = ttnn.ShardSpec(ttnn.CoreRangeSet(ranges), [height, width], rows)
+    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
+
+
+cycles = []
+"#;
+
+/// The call of ttnn that a request is.
+fn call(request: &Request) -> String {
+    match request {
+        Request::Hello | Request::Reset => String::new(),
+        Request::Exit => "raise SystemExit".to_owned(),
+        Request::Gc => "cycles.clear(); gc.collect()".to_owned(),
+        Request::CaptureEnd => "graph = ttnn.graph.end_graph_capture()".to_owned(),
+        Request::CaptureBegin { mode } => {
+            let mode = mode.to_ascii_uppercase();
+            format!("ttnn.graph.begin_graph_capture(ttnn.graph.RunMode.{mode})")
+        }
+        Request::Open { mesh, shape: [rows, columns], at: [row, column], l1_small } => format!(
+            "{mesh} = ttnn.open_mesh_device(ttnn.MeshShape({rows}, {columns}), \
+             l1_small_size={l1_small}, offset=ttnn.MeshCoordinate({row}, {column}))"
+        ),
+        Request::Submesh { mesh, parent, shape: [rows, columns], at: [row, column] } => format!(
+            "{mesh} = {parent}.create_submesh(ttnn.MeshShape({rows}, {columns}), \
+             ttnn.MeshCoordinate({row}, {column}))"
+        ),
+        Request::Close { mesh } => format!("ttnn.close_mesh_device({mesh})"),
+        Request::ClearCache { mesh } => format!("{mesh}.clear_program_cache()"),
+        Request::DisableCache { mesh } => format!("{mesh}.disable_and_clear_program_cache()"),
+        Request::EnableCache { mesh } => format!("{mesh}.enable_program_cache()"),
+        Request::DeallocateAll { mesh } => format!("ttnn.device.DeallocateBuffers({mesh})"),
+        Request::Alloc { .. } => alloc(request),
+        Request::View { name, of } => {
+            format!("{name} = ttnn.reshape({of}, ttnn.Shape([1, *{of}.shape]))")
+        }
+        Request::Deallocate { name } => format!("ttnn.deallocate({name})"),
+        Request::Drop { name } => format!("del {name}"),
+        Request::Cycle { name } => {
+            format!("ring = [{name}]; ring.append(ring); del {name}, ring")
+        }
+        Request::Use { name } => format!("ttnn.from_device({name})"),
+        Request::Run { a, b, function: "add_", .. } => format!("ttnn.add_({a}, {b})"),
+        Request::Run { name, a, b, function } => format!("{name} = ttnn.{function}({a}, {b})"),
+    }
+}
+
+fn alloc(request: &Request) -> String {
+    let Request::Alloc { name, mesh, kind, dtype, layout, shape, shards, grid } = request else {
+        return String::new();
+    };
+    let [height, width] = shape;
+    let layout = layout.to_ascii_uppercase();
+    let memory = match (*kind, *shards) {
+        ("dram", 0) => "ttnn.DRAM_MEMORY_CONFIG".to_owned(),
+        ("l1", 0) => "ttnn.L1_MEMORY_CONFIG".to_owned(),
+        (kind, 0) => format!(
+            "ttnn.MemoryConfig(ttnn.TensorMemoryLayout.INTERLEAVED, ttnn.BufferType.{})",
+            kind.to_ascii_uppercase()
+        ),
+        (kind, shards) => format!(
+            "sharded(ttnn.BufferType.{}, {}, {shards}, {}, {width})",
+            kind.to_ascii_uppercase(),
+            grid[0],
+            height / shards
+        ),
+    };
+    format!(
+        "{name} = ttnn.allocate_tensor_on_device(ttnn.Shape([{height}, {width}]), ttnn.{dtype}, \
+         ttnn.{layout}_LAYOUT, {mesh}, {memory})"
+    )
+}

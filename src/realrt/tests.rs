@@ -1,0 +1,187 @@
+//! The lane without a runtime: the model plays it, and faults are put into its answers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
+
+mod played;
+
+use std::time::Duration;
+
+use super::*;
+use crate::allocator::Machine;
+use crate::scenario::{Case, Scenario, SetupLine};
+use played::Played;
+
+fn sound(_: &Request, _: &mut Answer) -> bool {
+    false
+}
+
+fn case(text: &str) -> Case {
+    Case::of(&format!("freeorder 1\n{text}").parse::<Scenario>().unwrap())
+}
+
+fn class(text: &str, fault: fn(&Request, &mut Answer) -> bool) -> Option<String> {
+    let ran = run(&mut Played::new(Machine::T3k, fault), &case(text), &Check::default());
+    match ran {
+        Ran::Agreed(_) => None,
+        Ran::Deviated(deviation) => Some(deviation.class),
+        Ran::Foreign => panic!("{text} can be asked"),
+    }
+}
+
+/// The way to requests and the way back agree: what the model plays is what the model expects.
+#[test]
+fn the_model_agrees_with_itself_on_every_machine() {
+    for machine in Machine::ALL {
+        let mut played = Played::new(machine, sound);
+        let mut calls = 0;
+        for seed in 0..60 {
+            let case = program(machine, seed);
+            match run(&mut played, &case, &Check::default()) {
+                Ran::Agreed(count) => calls += count,
+                // What the oracles object to the model does too; but it does not contradict itself.
+                Ran::Deviated(deviation) => {
+                    let text = case.scenario();
+                    assert!(deviation.class.starts_with("oracle"), "{seed}: {deviation:?}\n{text}");
+                }
+                Ran::Foreign => panic!("seed {seed} draws what cannot be asked"),
+            }
+        }
+        assert!(calls > 300, "{machine}: {calls}");
+    }
+}
+
+/// "A planted divergence is found and minimised to at most 3 operations."
+#[test]
+fn a_wrong_rounding_is_found_and_minimised() {
+    let check = Check { plant: Plant::Rounding, only: None };
+    let hunt = Hunt {
+        machine: Machine::T3k,
+        seeds: 0..20,
+        deadline: None,
+        minimize_for: Duration::from_secs(60),
+        check,
+        forget_known: true,
+        interrupted: &|| false,
+    };
+    let found = hunt.run(&mut [Played::new(Machine::T3k, sound)]);
+    let table = &found.findings["mismatch: the block table"];
+    assert!(table.reproducible && table.case.ops.len() <= 3, "{}", table.case.scenario());
+    let (text, calls) = script(&table.case, &table.deviation, "0");
+    assert!(calls <= 3 && text.contains("ttnn.allocate_tensor_on_device("), "{text}");
+}
+
+/// Each oracle on real answers fires on a fault, and is silent on the same program without it.
+#[test]
+#[allow(clippy::too_many_lines, reason = "a table of faults")]
+fn each_oracle_fires_on_its_fault() {
+    let two =
+        "open m0 2x4\nalloc b0 on m0 dram 1x2048\nalloc b1 on m0 dram 1x2048\ndeallocate b0\n";
+    type Fault = fn(&Request, &mut Answer) -> bool;
+    let faults: [(&str, &str, Fault); 6] = [
+        ("oracle: no-block", two, |_, answer| {
+            if let Some(seen) = answer.meshes.get_mut("m0").filter(|_| answer.buffers.len() == 2) {
+                seen.tables.get_mut("dram").unwrap().pop();
+                seen.buffers.pop();
+            }
+            false
+        }),
+        ("oracle: orphan-block", two, |_, answer| {
+            if let Some(seen) = answer.meshes.get_mut("m0").filter(|_| answer.buffers.len() == 2) {
+                seen.tables.get_mut("dram").unwrap().push((1 << 20, 2048));
+                seen.buffers.push((1 << 21, "dram".to_owned()));
+            }
+            false
+        }),
+        ("oracle: reports-disagree", two, |_, answer| {
+            if let Some(seen) = answer.meshes.get_mut("m0") {
+                seen.buffers.push((1 << 21, "l1".to_owned()));
+            }
+            false
+        }),
+        ("oracle: touches-other", two, |request, answer| {
+            if matches!(request, Request::Deallocate { .. }) {
+                answer.buffers.insert("b1".to_owned(), (false, Address::Nowhere(())));
+            }
+            false
+        }),
+        ("oracle: failed-call", two, |request, answer| {
+            if matches!(request, Request::Deallocate { .. }) {
+                answer.ok = false;
+            }
+            false
+        }),
+        ("crash: SIGSEGV in tt::f", two, |request, _| {
+            matches!(request, Request::Deallocate { .. })
+        }),
+    ];
+    for (expected, text, fault) in faults {
+        assert_eq!(class(text, fault).as_deref(), Some(expected));
+        assert_eq!(class(text, sound), None);
+    }
+    let frees: Fault = |request, answer| {
+        if matches!(request, Request::Deallocate { .. }) {
+            answer.meshes.get_mut("m0").unwrap().tables.get_mut("dram").unwrap().clear();
+            answer.meshes.get_mut("m0").unwrap().buffers.clear();
+        }
+        false
+    };
+    assert_eq!(class(two, frees).as_deref(), Some("oracle: frees-anothers"));
+    let read = "open m0 2x4\nalloc b0 on m0 dram 1x2048\ndeallocate b0\nuse b0\n";
+    let reads: Fault = |request, answer| {
+        answer.ok |= matches!(request, Request::Use { .. });
+        false
+    };
+    assert_eq!(class(read, reads).as_deref(), Some("oracle: use-after-free"));
+    assert_eq!(class(read, sound), None);
+    let raises: Fault = |_, answer| {
+        answer.error.push('!');
+        false
+    };
+    assert_eq!(class(read, raises).as_deref(), Some("mismatch: what use raises"));
+    let hooked = "open m0 2x4\ncapture begin\nalloc b0 on m0 dram 1x2048\ncapture end\nuse b0\n";
+    assert_eq!(class(hooked, sound).as_deref(), Some("oracle: use-of-nothing"));
+    assert_eq!(class(&hooked.replace("capture end\n", ""), sound), None);
+    let bulk = "open m0 2x4\nalloc b0 on m0 dram 1x2048\ndeallocate-all m0\n\
+                alloc b1 on m0 dram 1x2048\n";
+    let check = Check { only: Some("oracle: overlap".to_owned()), ..Check::default() };
+    let ran = run(&mut Played::new(Machine::T3k, sound), &case(bulk), &check);
+    assert!(matches!(ran, Ran::Deviated(deviation) if deviation.class == "oracle: overlap"));
+}
+
+/// What cannot be asked is said to be so, and never taken for agreement.
+#[test]
+fn foreign_operations_are_told_apart() {
+    for op in ["alias b1 of b0", "alloc b1 on m0 dram 1x2048 top", "run k0 on m0 reads b0"] {
+        let text = format!("open m0 2x4\nalloc b0 on m0 dram 1x2048\n{op}\n");
+        let ran = run(&mut Played::new(Machine::T3k, sound), &case(&text), &Check::default());
+        assert_eq!(ran, Ran::Foreign, "{op}");
+    }
+    assert_eq!(class("open m0 2x4\nuse b7\ndrop m3\n", sound), None);
+}
+
+/// Every known divergence has a scenario that can be asked, a script, and an id of its own.
+#[test]
+fn known_divergences_are_well_formed() {
+    let mut ids = std::collections::BTreeSet::new();
+    for known in &KNOWN {
+        assert!(ids.insert(known.id), "{} is there twice", known.id);
+        let case = Case::of(&known.scenario.parse::<Scenario>().unwrap());
+        let machine = case.start().machine;
+        assert!(matches!(case.setup.first(), Some(SetupLine::Machine(_))), "{machine}");
+        let class = known.classes[0].replace('*', "");
+        let detail = known.about.to_owned();
+        let deviation = Deviation { step: case.ops.len(), class, detail };
+        assert!(known.is_shown_by(&case, &deviation), "{}", known.id);
+        assert!(known.is_shown_by(&case, &deviation) && case.ops.len() <= 6, "{}", known.id);
+        let (text, calls) = script(&case, &deviation, VERSION);
+        assert_eq!(calls, case.ops.len(), "{}: each line is a call", known.id);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime/divergences/");
+        let saved = std::fs::read_to_string(format!("{folder}{}.py", known.id)).unwrap();
+        let calls = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.starts_with("step(")).map(str::to_owned).collect()
+        };
+        assert_eq!(calls(&saved), calls(&text), "{}", known.id);
+        let all = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/findings.md"));
+        assert!(all.unwrap().contains(known.id), "docs/findings.md says nothing of {}", known.id);
+    }
+}

@@ -1,0 +1,298 @@
+//! The model in the runtime's place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::tensors::{dtype_name, kind_name, layout_name};
+use super::super::translate::canonical;
+use super::super::*;
+use crate::allocator::{AllocatorId, Machine};
+use crate::fix::Preset;
+use crate::journal::Tracking;
+use crate::op::{BufferHandle, BufferSpec, CacheKey, Handle, MeshHandle, Pages, Place, RunSpec};
+use crate::runtime::Setup;
+use crate::runtime::object::MeshBufferState;
+use crate::scenario::Simulation;
+use crate::server::ServerKind;
+use crate::units::{BufferType, Bytes, MeshShape};
+
+/// The model in the runtime's place: it reads requests and answers as the driver does.
+pub struct Played {
+    setup: Setup,
+    simulation: Simulation,
+    buffers: BTreeMap<BufferHandle, BufferSpec>,
+    meshes: Vec<MeshHandle>,
+    captures: u32,
+    /// Nothing was opened since it started, or was reset.
+    is_new: bool,
+    /// What is wrong with it.
+    fault: fn(&Request, &mut Answer) -> bool,
+}
+
+const KINDS: [BufferType; 3] = [BufferType::Dram, BufferType::L1, BufferType::L1Small];
+
+fn simulation(setup: &Setup) -> Simulation {
+    let fixes = Preset::UpstreamShm.fixes();
+    Simulation::new(Arc::new(setup.clone()), fixes, ServerKind::Shm, Tracking::NONE, 0)
+}
+
+fn buffer(name: &str) -> BufferHandle {
+    BufferHandle(name[1..].parse().unwrap())
+}
+
+fn mesh(name: &str) -> MeshHandle {
+    MeshHandle(name[1..].parse().unwrap())
+}
+
+impl Played {
+    pub fn new(machine: Machine, fault: fn(&Request, &mut Answer) -> bool) -> Self {
+        let setup = Setup::on(machine);
+        let simulation = simulation(&setup);
+        Self {
+            setup,
+            simulation,
+            buffers: BTreeMap::new(),
+            meshes: Vec::new(),
+            captures: 0,
+            is_new: true,
+            fault,
+        }
+    }
+
+    /// The operation that a request is: the way back.
+    #[allow(clippy::too_many_lines, reason = "an arm for each request")]
+    fn op(&mut self, request: &Request) -> Option<Op> {
+        let at = |[row, column]: [u8; 2]| (row, column);
+        let rows = |[rows, columns]: [u8; 2]| MeshShape { rows, columns };
+        Some(match request {
+            Request::Open { mesh: name, shape, at: from, l1_small } => {
+                if std::mem::take(&mut self.is_new) {
+                    self.setup.reserved.l1_small_size = Bytes(*l1_small);
+                    self.setup = self.setup.clone().settled();
+                    self.simulation = simulation(&self.setup);
+                }
+                self.meshes.push(mesh(name));
+                Op::Open { mesh: mesh(name), shape: rows(*shape), at: at(*from) }
+            }
+            Request::Submesh { mesh: name, parent, shape, at: from } => {
+                self.meshes.push(mesh(name));
+                let (mesh, parent) = (mesh(name), mesh(parent));
+                Op::Submesh { mesh, parent, shape: rows(*shape), at: at(*from) }
+            }
+            Request::Alloc { name, mesh: on, .. } => {
+                let spec = spec(request);
+                self.buffers.insert(buffer(name), spec);
+                Op::Alloc { buffer: buffer(name), place: Place::Mesh(mesh(on)), spec }
+            }
+            Request::View { name, of } => {
+                self.buffers.insert(buffer(name), self.buffers[&buffer(of)]);
+                Op::Share { buffer: buffer(name), of: buffer(of) }
+            }
+            Request::Run { name, a, b, function } => {
+                let spec = self.buffers[&buffer(a)];
+                let object = self.simulation.world().runtime().object(buffer(a)).unwrap();
+                let on = object.mesh_id;
+                let mesh = self.meshes.iter().copied().find(|&name| {
+                    let mesh = self.simulation.world().runtime().mesh_device(name);
+                    mesh.is_some_and(|mesh| mesh.mesh_id == on)
+                })?;
+                let output = (*function == "add").then(|| (buffer(name), spec));
+                let mut reads = vec![buffer(a), buffer(b)];
+                reads.dedup();
+                let run = RunSpec {
+                    key: CacheKey(0),
+                    mesh,
+                    circular_buffers: Vec::new(),
+                    kernel: None,
+                    reads,
+                    output,
+                    stale: false,
+                };
+                self.buffers.extend(output);
+                Op::Run(Box::new(canonical(spec, &run)?))
+            }
+            Request::Drop { name } if name.starts_with('m') => {
+                self.meshes.retain(|&held| held != mesh(name));
+                Op::Drop(Handle::Mesh(mesh(name)))
+            }
+            Request::Drop { name } => {
+                self.buffers.remove(&buffer(name));
+                Op::Drop(Handle::Buffer(buffer(name)))
+            }
+            Request::Cycle { name } => {
+                self.buffers.remove(&buffer(name));
+                Op::Cycle(buffer(name))
+            }
+            Request::Deallocate { name } => Op::Deallocate(buffer(name)),
+            Request::Use { name } => Op::Use(buffer(name)),
+            Request::Close { mesh: name } => Op::Close(mesh(name)),
+            Request::ClearCache { mesh: name } => Op::ClearCache(mesh(name)),
+            Request::DisableCache { mesh: name } => Op::DisableCache(mesh(name)),
+            Request::EnableCache { mesh: name } => Op::EnableCache(mesh(name)),
+            Request::DeallocateAll { mesh: name } => Op::DeallocateAll(mesh(name)),
+            Request::Gc => Op::Gc,
+            Request::CaptureBegin { mode: "normal" } => {
+                Op::Capture(CaptureStep::Begin(RunMode::Normal))
+            }
+            Request::CaptureBegin { .. } => Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
+            Request::CaptureEnd => Op::Capture(CaptureStep::End),
+            Request::Hello | Request::Reset | Request::Exit => return None,
+        })
+    }
+
+    fn observe(&self, answer: &mut Answer) {
+        let runtime = self.simulation.world().runtime();
+        for &name in self.buffers.keys() {
+            let Some(object) = runtime.object(name) else { continue };
+            let gone = object.state == MeshBufferState::Deallocated;
+            let address = if gone { Address::Nowhere(()) } else { Address::At(object.address.0) };
+            answer.buffers.insert(name.to_string(), (!gone, address));
+        }
+        for &name in &self.meshes {
+            let Some(mesh) = runtime.mesh_device(name) else { continue };
+            let mut seen = MeshSeen { id: mesh.mesh_id, ..MeshSeen::default() };
+            if !mesh.open {
+                seen.closed = Some("closed".to_owned());
+                answer.meshes.insert(name.to_string(), seen);
+                continue;
+            }
+            seen.cache = runtime.cache_entries(name).map(|entries| entries as u64);
+            for kind in KINDS {
+                let allocator = runtime.allocator_of(name).unwrap();
+                let list = allocator.manager(kind).allocator(AllocatorId(0)).unwrap();
+                let base = list.config().offset.0;
+                let blocks: Vec<_> = list
+                    .blocks()
+                    .filter(|block| block.allocated)
+                    .map(|block| (block.address.0 - base, block.size.0))
+                    .collect();
+                let word = kind_name(kind);
+                let buffers = blocks.iter().map(|&(start, _)| (base + start, word.to_owned()));
+                seen.buffers.extend(buffers);
+                seen.tables.insert(word.to_owned(), blocks);
+            }
+            answer.meshes.insert(name.to_string(), seen);
+        }
+    }
+}
+
+/// The pages of the tensor that is asked for, worked out from dtype, layout and shape.
+fn spec(request: &Request) -> BufferSpec {
+    use crate::interop::conform::tensor::{Dtype, Kind, Layout, Tensor};
+    let Request::Alloc { kind, dtype, layout, shape, shards, .. } = request else {
+        panic!("only an allocation has a shape")
+    };
+    let dtypes = [
+        Dtype::Bfloat16,
+        Dtype::Float32,
+        Dtype::Uint32,
+        Dtype::Uint8,
+        Dtype::Bfloat8B,
+        Dtype::Bfloat4B,
+    ];
+    let dtype = dtypes.into_iter().find(|&one| dtype_name(one) == *dtype).unwrap();
+    let layouts = [Layout::Tile, Layout::RowMajor];
+    let layout = layouts.into_iter().find(|&one| layout_name(one) == *layout).unwrap();
+    let buffer_type = KINDS.into_iter().find(|&one| kind_name(one) == *kind).unwrap();
+    let tensor = Tensor::new((Kind::Dram, dtype, layout), shape).unwrap();
+    let mut pages = tensor.pages;
+    if shape[1] == 0 {
+        // What is asked for as `0xS`.
+        pages = Pages { count: 0, size: Bytes(u64::from(shape[0])) };
+    }
+    let shards = Some(*shards).filter(|&shards| shards > 0);
+    BufferSpec { buffer_type, pages, top_down: None, shards }
+}
+
+impl Runtime for Played {
+    #[allow(clippy::too_many_lines, reason = "what bindings refuse, case by case")]
+    fn ask(&mut self, request: &Request) -> Result<Answer, Death> {
+        let mut answer = Answer { ok: true, ..Answer::default() };
+        let reads = match request {
+            Request::Use { name } => vec![name.clone()],
+            Request::Run { a, b, .. } => vec![a.clone(), b.clone()],
+            Request::View { of, .. } => vec![of.clone()],
+            _ => Vec::new(),
+        };
+        let runtime = self.simulation.world().runtime();
+        let is_dead = |name: &String| {
+            let object = runtime.object(buffer(name));
+            object.is_some_and(|object| object.state == MeshBufferState::Deallocated)
+        };
+        let (dead, is_gone) = (reads.iter().any(is_dead), reads.first().is_some_and(is_dead));
+        let closed = reads.iter().any(|name| {
+            let mesh_id = runtime.object(buffer(name)).map(|object| object.mesh_id);
+            self.meshes
+                .iter()
+                .filter_map(|&name| runtime.mesh_device(name))
+                .any(|mesh| Some(mesh.mesh_id) == mesh_id && !mesh.open)
+        });
+        match (request, self.op(request)) {
+            (Request::Reset, _) => {
+                self.is_new = true;
+                self.simulation.reset();
+                self.buffers.clear();
+                self.meshes.clear();
+            }
+            (Request::View { .. }, _) if dead => {
+                answer = Answer { error: "Tensor is not allocated".to_owned(), ..answer };
+                answer.ok = false;
+            }
+            (Request::Run { .. }, Some(_)) if dead => {
+                let which = if is_gone { "A" } else { "B" };
+                answer.error = format!("Input Tensor {which} is not allocated");
+                answer.ok = false;
+            }
+            (Request::Use { .. }, Some(_)) if closed && !dead => {
+                answer.error = "cq_id 0 is out of range".to_owned();
+                answer.ok = false;
+            }
+            (_, Some(op)) => {
+                if let Some(error) = self.simulation.apply(&op, &mut ()).refused {
+                    answer = Answer { ok: false, error, ..answer };
+                }
+            }
+            (_, None) => {}
+        }
+        if *request == Request::Exit {
+            self.restart();
+            let (ending, symbol) = (Ending::Code(0), None);
+            return Err(Death { ending, symbol, said: String::new() });
+        }
+        if *request == Request::CaptureEnd && self.captures == 0 {
+            answer.ok = false;
+            answer.error = "'NoneType' object is not iterable".to_owned();
+        }
+        match request {
+            Request::CaptureBegin { .. } => self.captures += 1,
+            Request::CaptureEnd => self.captures = self.captures.saturating_sub(1),
+            Request::Reset => self.captures = 0,
+            _ => {}
+        }
+        // A name holds something only if the call returned.
+        let runtime = self.simulation.world().runtime();
+        self.buffers.retain(|&name, _| runtime.object(name).is_some());
+        self.meshes.retain(|&name| runtime.mesh_device(name).is_some());
+        self.observe(&mut answer);
+        if (self.fault)(request, &mut answer) {
+            return Err(Death {
+                ending: Ending::Signal(11),
+                symbol: Some("tt::f".to_owned()),
+                said: String::new(),
+            });
+        }
+        Ok(answer)
+    }
+
+    fn machine(&self) -> Machine {
+        self.setup.machine
+    }
+
+    fn restart(&mut self) {
+        self.captures = 0;
+        self.is_new = true;
+        self.simulation.reset();
+        self.buffers.clear();
+        self.meshes.clear();
+    }
+}

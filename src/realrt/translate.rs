@@ -1,0 +1,226 @@
+//! An operation of a scenario as a call of the real runtime.
+
+use std::collections::BTreeMap;
+
+use super::protocol::Request;
+use super::tensors::{self, Shaped};
+use crate::interop::conform::tensor::Layout;
+use crate::op::{
+    BufferHandle, BufferSpec, CaptureStep, Handle, MeshHandle, Op, Place, RunMode, RunSpec,
+};
+use crate::runtime::Setup;
+
+/// What an operation is on the real runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Translated {
+    /// It names something that is not there: a no-op, for both.
+    Nothing,
+    /// The runtime cannot be asked this.
+    Foreign,
+    /// A call.
+    Ask(Request),
+}
+
+/// What a name holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub mesh: MeshHandle,
+    pub spec: BufferSpec,
+    /// Names of one group are views of one tensor.
+    pub group: u32,
+    /// The name of its mesh was dropped; it may stand for another one by now.
+    pub expired: bool,
+}
+
+/// What the names of the program hold, in the runtime.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    pub buffers: BTreeMap<BufferHandle, Held>,
+    pub meshes: BTreeMap<MeshHandle, Option<MeshHandle>>,
+    groups: u32,
+}
+
+impl Names {
+    /// The call that an operation is.
+    pub fn translate(&self, setup: &Setup, op: &Op) -> Translated {
+        let mesh = |name: MeshHandle, ask: fn(String) -> Request| match self.meshes.get(&name) {
+            Some(_) => Translated::Ask(ask(name.to_string())),
+            None => Translated::Nothing,
+        };
+        let buffer = |name: BufferHandle, ask: fn(String) -> Request| match self.buffers.get(&name)
+        {
+            Some(_) => Translated::Ask(ask(name.to_string())),
+            None => Translated::Nothing,
+        };
+        match op {
+            Op::Open { .. } | Op::Submesh { .. } => self.open(setup, op),
+            Op::Alloc { buffer, place: Place::Mesh(mesh), spec } => {
+                self.alloc(setup, *buffer, *mesh, spec)
+            }
+            Op::Share { buffer, of } => {
+                let free = !self.buffers.contains_key(buffer);
+                if !free || !self.buffers.contains_key(of) {
+                    return Translated::Nothing;
+                }
+                Translated::Ask(Request::View { name: buffer.to_string(), of: of.to_string() })
+            }
+            Op::Run(run) => self.run(run),
+            Op::Close(name) => mesh(*name, |mesh| Request::Close { mesh }),
+            Op::ClearCache(name) => mesh(*name, |mesh| Request::ClearCache { mesh }),
+            Op::DisableCache(name) => mesh(*name, |mesh| Request::DisableCache { mesh }),
+            Op::EnableCache(name) => mesh(*name, |mesh| Request::EnableCache { mesh }),
+            Op::DeallocateAll(name) => mesh(*name, |mesh| Request::DeallocateAll { mesh }),
+            Op::Drop(Handle::Mesh(name)) => mesh(*name, |name| Request::Drop { name }),
+            Op::Drop(Handle::Buffer(name)) => buffer(*name, |name| Request::Drop { name }),
+            Op::Deallocate(name) => buffer(*name, |name| Request::Deallocate { name }),
+            Op::Cycle(name) => buffer(*name, |name| Request::Cycle { name }),
+            // Who else keeps a mesh alive whose name is gone is not known here.
+            Op::Use(name) if self.buffers.get(name).is_some_and(|held| held.expired) => {
+                Translated::Nothing
+            }
+            Op::Use(name) => buffer(*name, |name| Request::Use { name }),
+            Op::Gc => Translated::Ask(Request::Gc),
+            Op::Capture(step) => Translated::Ask(match step {
+                CaptureStep::Begin(RunMode::Normal) => Request::CaptureBegin { mode: "normal" },
+                CaptureStep::Begin(RunMode::NoDispatch) => {
+                    Request::CaptureBegin { mode: "no_dispatch" }
+                }
+                CaptureStep::End => Request::CaptureEnd,
+            }),
+            Op::Exit => Translated::Ask(Request::Exit),
+            _ => Translated::Foreign,
+        }
+    }
+
+    fn open(&self, setup: &Setup, op: &Op) -> Translated {
+        let (name, request) = match *op {
+            Op::Open { mesh, shape, at } => {
+                let (shape, at) = ([shape.rows, shape.columns], [at.0, at.1]);
+                let l1_small = setup.reserved.l1_small_size.0;
+                (mesh, Request::Open { mesh: mesh.to_string(), shape, at, l1_small })
+            }
+            Op::Submesh { mesh, parent, shape, at } if self.meshes.contains_key(&parent) => {
+                let (shape, at) = ([shape.rows, shape.columns], [at.0, at.1]);
+                let (name, parent) = (mesh.to_string(), parent.to_string());
+                (mesh, Request::Submesh { mesh: name, parent, shape, at })
+            }
+            _ => return Translated::Nothing,
+        };
+        if self.meshes.contains_key(&name) { Translated::Nothing } else { Translated::Ask(request) }
+    }
+
+    fn alloc(
+        &self,
+        setup: &Setup,
+        name: BufferHandle,
+        mesh: MeshHandle,
+        spec: &BufferSpec,
+    ) -> Translated {
+        if self.buffers.contains_key(&name) || !self.meshes.contains_key(&mesh) {
+            return Translated::Nothing;
+        }
+        let shards = spec.shards.unwrap_or(0);
+        let even = spec.shards.is_none_or(|shards| {
+            shards > 0 && spec.pages.count > 0 && spec.pages.count.is_multiple_of(shards)
+        });
+        let grid = setup.machine.grid();
+        let fits = u32::from(grid.x) * u32::from(grid.y) >= shards;
+        match tensors::tensor(spec).filter(|_| even && fits && spec.top_down.is_none()) {
+            None => Translated::Foreign,
+            Some(Shaped { tensor, shape }) => Translated::Ask(Request::Alloc {
+                name: name.to_string(),
+                mesh: mesh.to_string(),
+                kind: tensors::kind_name(spec.buffer_type),
+                dtype: tensors::dtype_name(tensor.dtype),
+                layout: tensors::layout_name(tensor.layout),
+                shape,
+                shards,
+                grid: [grid.x, grid.y],
+            }),
+        }
+    }
+
+    /// `ttnn.add(a, b)` into a new tensor, or `ttnn.add_(a, b)` without one.
+    fn run(&self, run: &RunSpec) -> Translated {
+        let held = |name: &BufferHandle| self.buffers.get(name).copied();
+        let Some(reads) = run.reads.iter().map(held).collect::<Option<Vec<_>>>() else {
+            return Translated::Nothing;
+        };
+        if reads.iter().any(|held| held.expired) || !self.meshes.contains_key(&run.mesh) {
+            return Translated::Nothing;
+        }
+        let (Some(&first), Some(a), Some(b)) = (reads.first(), run.reads.first(), run.reads.last())
+        else {
+            return Translated::Foreign;
+        };
+        let alike = reads.len() <= 2
+            && reads.iter().all(|one| one.spec == first.spec && one.mesh == run.mesh);
+        if !alike || canonical(first.spec, run).is_none_or(|meant| meant != *run) {
+            return Translated::Foreign;
+        }
+        let (a, b) = (a.to_string(), b.to_string());
+        match run.output {
+            Some((name, _)) if self.buffers.contains_key(&name) => Translated::Nothing,
+            Some((name, _)) => {
+                Translated::Ask(Request::Run { name: name.to_string(), a, b, function: "add" })
+            }
+            None => Translated::Ask(Request::Run { name: a.clone(), a, b, function: "add_" }),
+        }
+    }
+
+    /// Takes down what a call that returned has made or let go.
+    pub fn note(&mut self, op: &Op) {
+        match op {
+            Op::Open { mesh, .. } => drop(self.meshes.insert(*mesh, None)),
+            Op::Submesh { mesh, parent, .. } => drop(self.meshes.insert(*mesh, Some(*parent))),
+            Op::Alloc { buffer, place: Place::Mesh(mesh), spec } => {
+                self.hold(*buffer, *mesh, *spec);
+            }
+            Op::Share { buffer, of } => {
+                if let Some(&held) = self.buffers.get(of) {
+                    self.buffers.insert(*buffer, held);
+                }
+            }
+            Op::Run(run) => {
+                if let Some((name, spec)) = run.output {
+                    self.hold(name, run.mesh, spec);
+                }
+            }
+            Op::Drop(Handle::Buffer(name)) | Op::Cycle(name) => drop(self.buffers.remove(name)),
+            Op::Drop(Handle::Mesh(name)) => {
+                self.meshes.remove(name);
+                let held = self.buffers.values_mut().filter(|held| held.mesh == *name);
+                held.for_each(|held| held.expired = true);
+            }
+            _ => {}
+        }
+    }
+
+    fn hold(&mut self, name: BufferHandle, mesh: MeshHandle, spec: BufferSpec) {
+        self.groups += 1;
+        self.buffers.insert(name, Held { mesh, spec, group: self.groups, expired: false });
+    }
+}
+
+/// The one form in which `ttnn.add` of tensors of a spec is written: its key, its circular buffers
+/// and its output follow from the tensor.
+pub(super) fn canonical(spec: BufferSpec, run: &RunSpec) -> Option<RunSpec> {
+    let tensor = tensors::tensor(&spec)?.tensor;
+    // A sharded add has circular buffers on the tensor itself, and an entry for each shard spec.
+    if spec.shards.is_some() || tensor.refused_by_add().is_some() {
+        return None;
+    }
+    // "Optional output tensor with Row Major input is not supported right now".
+    if run.output.is_none() && tensor.layout == Layout::RowMajor {
+        return None;
+    }
+    Some(RunSpec {
+        key: tensor.cache_key(),
+        mesh: run.mesh,
+        circular_buffers: tensor.circular_buffers(),
+        kernel: None,
+        reads: run.reads.clone(),
+        output: run.output.map(|(name, _)| (name, spec)),
+        stale: false,
+    })
+}
