@@ -349,16 +349,27 @@ pub enum Event<'a> {
     Reached(Mark),
 }
 
-/// Something that watches a simulation; dispatched statically, so that not watching costs nothing.
+/// Something that watches a simulation.
 pub trait Observer {
     /// Sees one event.
     fn observe(&mut self, tick: Tick, event: &Event<'_>);
+
+    /// Whether it would see anything; if not, events need not reach it.
+    #[inline(always)]
+    fn watches(&self) -> bool {
+        true
+    }
 }
 
 /// Watches nothing.
 impl Observer for () {
     #[inline(always)]
     fn observe(&mut self, _: Tick, _: &Event<'_>) {}
+
+    #[inline(always)]
+    fn watches(&self) -> bool {
+        false
+    }
 }
 
 /// Two observers see each event, the first one first.
@@ -370,9 +381,14 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     }
 }
 
-impl<O: Observer> Observer for &mut O {
+impl<O: Observer + ?Sized> Observer for &mut O {
     #[inline(always)]
     fn observe(&mut self, tick: Tick, event: &Event<'_>) {
         (**self).observe(tick, event);
+    }
+
+    #[inline(always)]
+    fn watches(&self) -> bool {
+        (**self).watches()
     }
 }

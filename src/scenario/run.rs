@@ -65,6 +65,27 @@ pub struct Simulation {
     undo: bool,
 }
 
+/// What a simulation is to do next.
+enum Drive<'a> {
+    Op(&'a Op),
+    Action(usize),
+    End,
+}
+
+impl Drive<'_> {
+    #[inline(always)]
+    fn take<O: Observer>(self, world: &mut World, observer: &mut O) -> Outcome {
+        match self {
+            Self::Op(op) => world.apply(op, observer),
+            Self::Action(index) => world.step(index, observer),
+            Self::End => {
+                world.checkpoint(true, observer);
+                Outcome::default()
+            }
+        }
+    }
+}
+
 impl Simulation {
     /// A simulation in which nothing has happened, that keeps so many violations with their facts.
     #[must_use]
@@ -118,9 +139,7 @@ impl Simulation {
     /// Executes a whole operation.
     #[inline]
     pub fn apply<O: Observer>(&mut self, op: &Op, observer: &mut O) -> Outcome {
-        self.mark();
-        let mut all = (observer, (&mut self.oracles, &mut self.totals));
-        self.world.apply(op, &mut all)
+        self.drive(Drive::Op(op), observer)
     }
 
     /// Takes the `index`-th of the actions that are ready.
@@ -128,9 +147,7 @@ impl Simulation {
     /// # Panics
     /// If fewer are ready.
     pub fn step<O: Observer>(&mut self, index: usize, observer: &mut O) -> Outcome {
-        self.mark();
-        let mut all = (observer, (&mut self.oracles, &mut self.totals));
-        self.world.step(index, &mut all)
+        self.drive(Drive::Action(index), observer)
     }
 
     /// Takes back the last operation or step; false if there is none, or nothing is tracked.
@@ -145,9 +162,28 @@ impl Simulation {
 
     /// Delivers what is unread and makes the last checkpoint.
     pub fn finish<O: Observer>(&mut self, observer: &mut O) {
+        self.drive(Drive::End, observer);
+    }
+
+    /// The world is compiled twice, however many kinds of observers there are: for none, where
+    /// nothing may be lost in a campaign, and for any.
+    #[inline]
+    fn drive<O: Observer>(&mut self, drive: Drive<'_>, observer: &mut O) -> Outcome {
         self.mark();
+        if observer.watches() {
+            self.drive_watched(drive, observer)
+        } else {
+            self.drive_alone(drive)
+        }
+    }
+
+    fn drive_alone(&mut self, drive: Drive<'_>) -> Outcome {
+        drive.take(&mut self.world, &mut (&mut self.oracles, &mut self.totals))
+    }
+
+    fn drive_watched(&mut self, drive: Drive<'_>, observer: &mut dyn Observer) -> Outcome {
         let mut all = (observer, (&mut self.oracles, &mut self.totals));
-        self.world.checkpoint(true, &mut all);
+        drive.take(&mut self.world, &mut all)
     }
 
     /// A hash of the world and of what the oracles remember of it.
