@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 /// A published script that counts lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,10 @@ struct Counting {
 /// # Errors
 /// If the log cannot be read.
 pub fn as_published(mut log: impl BufRead) -> io::Result<Vec<Published>> {
-    let regex = |text: &str| Regex::new(text).expect("the expressions are well formed");
+    let regex = |text: &str| {
+        let built = RegexBuilder::new(text).unicode(false).build();
+        built.expect("the expressions are well formed")
+    };
     let mut all = SCRIPTS.map(|script| Counting {
         script,
         alloc: regex(script.alloc),
