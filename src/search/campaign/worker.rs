@@ -10,6 +10,7 @@ use super::plan::Plan;
 use crate::event::{Event, Observer, Tick};
 use crate::journal::{Mixer, Tracking, mix};
 use crate::mark::Mark;
+use crate::op::{Name, Op};
 use crate::scenario::Case;
 use crate::scenario::{SetupLine, Simulation};
 use crate::search::aim::Subject;
@@ -28,7 +29,8 @@ pub struct Block {
     pub marks: Marks,
     /// How much each oracle noted.
     pub notes: [u64; OracleName::COUNT],
-    /// A hash for each executed order.
+    /// A hash for each executed order: what was done, in turn, to which of the things at hand.
+    /// Runs that differ in sizes, in names or in the setup alone are one ordering.
     pub orderings: Vec<u64>,
     /// A hash for each state after a step.
     pub states: Vec<u64>,
@@ -85,7 +87,7 @@ impl Worker {
         } else {
             for (_, op) in &case.ops {
                 let outcome = self.simulation.apply(op, &mut block.marks);
-                path.step(op, &outcome, &self.simulation, block);
+                path.step(None, Some(op), &outcome, &self.simulation, block);
             }
         }
         self.simulation.finish(&mut block.marks);
@@ -111,7 +113,7 @@ impl Worker {
                 }
             };
             let outcome = self.simulation.step(next, &mut block.marks);
-            path.step(&(action, op), &outcome, &self.simulation, block);
+            path.step(Some(action), op, &outcome, &self.simulation, block);
         }
     }
 
@@ -127,23 +129,28 @@ impl Worker {
 }
 
 /// Where a run is, and how it came there.
+#[derive(Default)]
 struct Path {
     setup: u64,
     order: u64,
+    /// The names so far, in the order of their first use.
+    names: Vec<Name>,
     state: Option<u64>,
 }
 
 impl Path {
     fn of(case: &Case) -> Self {
-        let setup = hashed(&case.setup);
-        Self { setup, order: setup, state: None }
+        let mut hasher = Mixer::default();
+        case.setup.hash(&mut hasher);
+        Self { setup: hasher.finish(), ..Self::default() }
     }
 
     /// Takes down what was done, if it changed anything, and the state that it led to.
     #[inline]
     fn step(
         &mut self,
-        what: &impl Hash,
+        action: Option<Action>,
+        op: Option<&Op>,
         outcome: &Outcome,
         simulation: &Simulation,
         block: &mut Block,
@@ -152,11 +159,30 @@ impl Path {
             return;
         }
         block.operations += u64::from(outcome.changed);
-        self.order = mix(self.order, hashed(what));
+        self.extend_order(action, op);
         let state = mix(self.setup, simulation.hash());
         if self.state.replace(state) != Some(state) {
             block.states.push(state);
         }
+    }
+
+    fn extend_order(&mut self, action: Option<Action>, op: Option<&Op>) {
+        let mut hasher = Mixer::default();
+        hasher.write_u64(self.order);
+        action.hash(&mut hasher);
+        if let Some(op) = op {
+            std::mem::discriminant(op).hash(&mut hasher);
+            for name in op.names() {
+                let known = self.names.iter().position(|&other| other == name);
+                let number = known.unwrap_or(self.names.len());
+                if known.is_none() {
+                    self.names.push(name);
+                }
+                std::mem::discriminant(&name).hash(&mut hasher);
+                hasher.write_usize(number);
+            }
+        }
+        self.order = hasher.finish();
     }
 }
 
@@ -191,12 +217,44 @@ fn is_late_drop(plan: &Plan, case: &Case, found: Found, tick: Tick) -> bool {
         && LateDrop(found.model(plan)).fails(case).is_some()
 }
 
-fn hashed(what: &impl Hash) -> u64 {
-    let mut hasher = Mixer::default();
-    what.hash(&mut hasher);
-    hasher.finish()
-}
-
 fn simulation(plan: Plan, case: &Case) -> Simulation {
     Simulation::new(Arc::new(case.start()), plan.fixes, plan.server, TRACKING, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fix::FixSet;
+    use crate::generate::{Order, Profile};
+    use crate::scenario::Scenario;
+    use crate::server::ServerKind;
+
+    fn ordering(text: &str) -> u64 {
+        let scenario: Scenario = text.parse().unwrap();
+        let case = Case::of(&scenario);
+        let (fixes, server) = (FixSet::default(), ServerKind::K2);
+        let plan = Plan { fixes, server, profile: Profile::Lifecycle, order: Order::Urw };
+        let mut block = Block::default();
+        Worker::new(plan).run(&case, &mut block);
+        block.orderings[0]
+    }
+
+    const FIRST: &str = "freeorder 1\nopen m0 1x2\nalloc b0 on m0 dram 2x2048\nalloc b1 on m0 dram 4x2048\ndrop b0\ndrop b1\n";
+
+    /// Raw runs are no measure of a search, so what they share must count once.
+    #[test]
+    fn an_ordering_is_what_was_done_to_which_thing() {
+        let same = "freeorder 1\nopen m3 1x2\nalloc b7 on m3 dram 6x2048\nalloc b2 on m3 dram 2x2048\ndrop b7\ndrop b2\n";
+        assert_eq!(ordering(FIRST), ordering(same));
+        let idle = FIRST.replace("drop b0", "drop b9\ndrop b0");
+        assert_eq!(ordering(FIRST), ordering(&idle), "a line that does nothing is no step");
+    }
+
+    #[test]
+    fn another_order_or_another_operation_is_another_ordering() {
+        let swapped = FIRST.replace("drop b0\ndrop b1", "drop b1\ndrop b0");
+        let deallocated = FIRST.replace("drop b1", "deallocate b1");
+        let all = [FIRST, &swapped, &deallocated].map(ordering);
+        assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2], "{all:?}");
+    }
 }
