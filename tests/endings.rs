@@ -111,3 +111,41 @@ fn a_reset_forgets_operations_that_threads_were_in() {
     simulation.finish(&mut ());
     assert!(!simulation.oracles().findings().failed());
 }
+
+/// tt-metal.md B5: a mesh may be opened as another shape of all the chips, but not of some of them.
+#[test]
+fn a_mesh_is_a_rectangle_of_the_machine_or_all_of_it_in_another_shape() {
+    let chips = |open: &str| report(&format!("{open}; alloc b0 on m0 dram 1x2048"), "final", "k2");
+    assert_eq!(chips("open m0 1x8").totals.alloc, 8);
+    assert_eq!(chips("open m0 8x1").totals.alloc, 8);
+    assert_eq!(chips("open m0 1x3 at 1,1").totals.alloc, 3);
+    for refused in ["open m0 1x8 at 0,1", "open m0 1x7", "open m0 4x1", "open m0 1x4 at 1,1"] {
+        assert_eq!(chips(refused).operations, 0, "{refused}");
+    }
+}
+
+/// A line that changes nothing is not counted as an operation: a search would count it as progress.
+#[test]
+fn clearing_an_empty_cache_changes_nothing() {
+    assert_eq!(report("open m0 2x4; clear-cache m0", "final", "k2").operations, 1);
+    let held = "open m0 2x4; run k0 on m0; clear-cache m0; clear-cache m0";
+    assert_eq!(report(held, "final", "k2").operations, 3);
+}
+
+#[test]
+fn a_program_of_a_closed_mesh_does_not_run() {
+    let made = "open m0 2x4; program p0 on m0 cbs 1x4096; ";
+    assert_eq!(report(&format!("{made}enqueue p0"), "final", "k2").operations, 3);
+    assert_eq!(report(&format!("{made}close m0; enqueue p0"), "final", "k2").operations, 3);
+}
+
+/// The reaper ends the entries of the process that died, and of no other.
+#[test]
+fn the_reaper_leaves_the_living_alone() {
+    let two = "open m0 2x4; alloc b0 on m0 dram 4x2048; process q1; open m1 2x4; \
+               alloc b1 on m1 dram 6x2048; kill q1; process q0; reap";
+    let after = |rest: &str| report(&format!("{two}{rest}"), "upstream-shm", "shm").leftover_bytes;
+    assert_eq!(after(""), 8 * 4 * 2048);
+    assert_eq!(after("; drop b0"), 0);
+    assert_eq!(after("; kill q0; process q1; reap"), 0);
+}

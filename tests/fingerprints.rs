@@ -4,9 +4,12 @@
 //! hides, makes two states alike.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use freeorder::event::{AllocationStatus, AllocatorId, Region};
+use freeorder::fix::FixSet;
 use freeorder::journal::Fingerprint;
+use freeorder::journal::Tracking;
 use freeorder::message::{AllocMessage, CallPath, MessageKind, ObjectRef, Origin, Role, UniqueId};
 use freeorder::op::{BufferHandle, CacheKey, CoreRange, SubDeviceManagerId, TraceHandle};
 use freeorder::runtime::circular_buffer::CircularBufferLayout;
@@ -15,7 +18,10 @@ use freeorder::runtime::object::{MeshBufferState, Object, ObjectId, ObjectKind, 
 use freeorder::runtime::program::{Bound, Program};
 use freeorder::runtime::trace::{OwnedRange, Trace, Traces};
 use freeorder::runtime::{Client, MeshDevice};
+use freeorder::scenario::Scenario;
+use freeorder::server::ServerKind;
 use freeorder::units::{BufferType, Bytes, DeviceAddr, DeviceId, Lanes, MeshShape};
+use freeorder::world::World;
 
 type Change<T> = fn(&mut T);
 
@@ -341,4 +347,54 @@ fn everything_about_the_client_counts() {
         |it| it.full_for = 0,
     ];
     assert_each_counts(&busy, changes);
+}
+
+/// The hash of a world after the lines of a scenario, on a T3K.
+fn world(lines: &str, server: ServerKind) -> u64 {
+    let text = format!("freeorder 1\nopen m0 2x4\n{}\n", lines.replace("; ", "\n"));
+    let scenario: Scenario = text.parse().expect("a scenario");
+    let setup = Arc::new(scenario.setup());
+    let mut world = World::new(setup, FixSet::default(), server, Tracking::FULL);
+    for (_, op) in scenario.ops() {
+        world.apply(op, &mut ());
+    }
+    world.hash()
+}
+
+fn assert_worlds_differ(one: &str, other: &str) {
+    assert_ne!(world(one, ServerKind::K2), world(other, ServerKind::K2), "{one} | {other}");
+}
+
+/// What a handle holds decides what the next operation on it does.
+#[test]
+fn which_handle_is_left_counts() {
+    let shared = "alloc b0 on m0 dram 4x2048; share b1 of b0";
+    assert_worlds_differ(&format!("{shared}; drop b0"), &format!("{shared}; drop b1"));
+    assert_worlds_differ(&format!("{shared}; cycle b0"), &format!("{shared}; cycle b1"));
+}
+
+#[test]
+fn the_mode_of_a_capture_counts() {
+    assert_worlds_differ("capture begin", "capture begin normal");
+    assert_worlds_differ("capture begin normal", "capture begin normal; capture end");
+}
+
+/// The runtime is the same, and what the server knows of it is not.
+#[test]
+fn what_the_server_knows_counts() {
+    let (missed, knows) = (
+        "tracking off; alloc b0 on m0 dram 4x2048; tracking on",
+        "tracking off; tracking on; alloc b0 on m0 dram 4x2048",
+    );
+    for server in ServerKind::ALL {
+        assert_ne!(world(missed, server), world(knows, server), "{server}");
+    }
+}
+
+/// The objects are the same, and the free lists under them are not.
+#[test]
+fn the_free_lists_count() {
+    let made = "alloc b0 on m0 dram 4x2048; alloc b1 on m0 dram 4x2048";
+    assert_worlds_differ(made, &format!("{made}; clear-allocator m0"));
+    assert_worlds_differ(made, &format!("{made}; deallocate-all m0"));
 }

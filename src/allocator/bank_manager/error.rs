@@ -91,12 +91,6 @@ pub struct OutOfMemory {
 }
 
 impl OutOfMemory {
-    /// Whether the free bytes would suffice if they were in one block.
-    #[must_use]
-    pub fn is_fragmentation(&self) -> bool {
-        self.free >= self.size_per_bank
-    }
-
     fn advice(&self) -> &'static str {
         match (self.buffer_type, self.bank_size) {
             (BufferType::L1Small, Bytes(0)) => {
