@@ -87,7 +87,7 @@ impl Worker {
         } else {
             for (_, op) in &case.ops {
                 let outcome = self.simulation.apply(op, &mut block.marks);
-                path.step(None, Some(op), &outcome, &self.simulation, block);
+                path.step((None, Some(op)), &outcome, &self.simulation, block);
             }
         }
         self.simulation.finish(&mut block.marks);
@@ -113,7 +113,7 @@ impl Worker {
                 }
             };
             let outcome = self.simulation.step(next, &mut block.marks);
-            path.step(Some(action), op, &outcome, &self.simulation, block);
+            path.step((Some(action), op), &outcome, &self.simulation, block);
         }
     }
 
@@ -149,8 +149,7 @@ impl Path {
     #[inline]
     fn step(
         &mut self,
-        action: Option<Action>,
-        op: Option<&Op>,
+        what: (Option<Action>, Option<&Op>),
         outcome: &Outcome,
         simulation: &Simulation,
         block: &mut Block,
@@ -159,14 +158,14 @@ impl Path {
             return;
         }
         block.operations += u64::from(outcome.changed);
-        self.extend_order(action, op);
+        self.extend_order(what);
         let state = mix(self.setup, simulation.hash());
         if self.state.replace(state) != Some(state) {
             block.states.push(state);
         }
     }
 
-    fn extend_order(&mut self, action: Option<Action>, op: Option<&Op>) {
+    fn extend_order(&mut self, (action, op): (Option<Action>, Option<&Op>)) {
         let mut hasher = Mixer::default();
         hasher.write_u64(self.order);
         action.hash(&mut hasher);
@@ -239,12 +238,16 @@ mod tests {
         block.orderings[0]
     }
 
-    const FIRST: &str = "freeorder 1\nopen m0 1x2\nalloc b0 on m0 dram 2x2048\nalloc b1 on m0 dram 4x2048\ndrop b0\ndrop b1\n";
+    const FIRST: &str = "freeorder 1\n\
+        open m0 1x2\nalloc b0 on m0 dram 2x2048\nalloc b1 on m0 dram 4x2048\n\
+        drop b0\ndrop b1\n";
 
     /// Raw runs are no measure of a search, so what they share must count once.
     #[test]
     fn an_ordering_is_what_was_done_to_which_thing() {
-        let same = "freeorder 1\nopen m3 1x2\nalloc b7 on m3 dram 6x2048\nalloc b2 on m3 dram 2x2048\ndrop b7\ndrop b2\n";
+        let same = "freeorder 1\n\
+            open m3 1x2\nalloc b7 on m3 dram 6x2048\nalloc b2 on m3 dram 2x2048\n\
+            drop b7\ndrop b2\n";
         assert_eq!(ordering(FIRST), ordering(same));
         let idle = FIRST.replace("drop b0", "drop b9\ndrop b0");
         assert_eq!(ordering(FIRST), ordering(&idle), "a line that does nothing is no step");
