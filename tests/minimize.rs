@@ -15,14 +15,16 @@ use std::time::Instant;
 use freeorder::choice::Seeded;
 use freeorder::generate::{self, Order, Profile};
 use freeorder::journal::Tracking;
+use freeorder::measure::reduction::{self, Small, small_inputs};
 use freeorder::op::{Handle, Name, Op, Pages, ThreadId};
 use freeorder::scenario::{Case, Scenario};
 use freeorder::search::aim::{Aim, Failure, Model, Subject};
 use freeorder::search::catalogue::entries;
-use freeorder::search::enumerate::{Limits, alphabet, enumerate};
+use freeorder::search::enumerate::{Limits, alphabet, enumerate, enumerate_smaller};
 use freeorder::search::minimize::{
     Attempt, DoesNotFail, Options, minimize, minimize_and_prove, needed_fixes,
 };
+use freeorder::search::optimum::{optimum, size};
 use freeorder::server::ServerKind;
 use freeorder::units::{Bytes, MeshShape};
 use freeorder::violation::OracleName;
@@ -287,7 +289,7 @@ fn bytes(letters: &[Op], sequence: &[usize]) -> u64 {
 }
 
 /// The optimum: the fewest operations of the alphabet that fail, and of those the fewest bytes.
-fn optimum(result: &Case, aim: Aim) -> (usize, Option<u64>) {
+fn optimum_of_own_kinds(result: &Case, aim: Aim) -> (usize, Option<u64>) {
     let letters = alphabet(result);
     let count = result.ops.len();
     for length in 1..=count.min(NAIVE_LETTERS_MAX) {
@@ -310,7 +312,8 @@ fn small_cases_come_to_the_exhaustive_optimum() {
     for Input { case, aim } in inputs::basics(SMALL_CASES) {
         let result = reduce(&case, &mut Model::new(aim)).case;
         let text = format!("{aim:?}\n{}", result.scenario());
-        let (length, least) = *known.entry(text.clone()).or_insert_with(|| optimum(&result, aim));
+        let (length, least) =
+            *known.entry(text.clone()).or_insert_with(|| optimum_of_own_kinds(&result, aim));
         assert_eq!(result.ops.len(), length, "{text}");
         in_length += 1;
         let all = ops(&result);
@@ -322,6 +325,129 @@ fn small_cases_come_to_the_exhaustive_optimum() {
     }
     assert_eq!((in_length, in_sizes), (SMALL_CASES, SMALL_CASES));
 }
+
+/// How many small inputs are held against what is better in their own words; the slow suite takes
+/// all 200.
+const SMALL_INPUTS: usize = if cfg!(feature = "slow-tests") { 200 } else { 20 };
+
+/// More states than any of the small inputs leads to.
+const ALL: Limits = Limits { states_max: 10_000_000, deadline: None };
+
+fn measure(case: &Case) -> (usize, u64) {
+    (case.ops.len(), size(case).0)
+}
+
+/// The figure that matters: 200 of 200, with everything looked at that the input's own words can
+/// say, shorter or as long and smaller.
+#[test]
+fn small_inputs_come_to_the_optimum_in_their_own_words() {
+    let (mut reached, mut sequences, mut kinds) = (0, 0, BTreeSet::new());
+    for Small { seed, input } in small_inputs().take(SMALL_INPUTS) {
+        let reduction::Input { case, aim } = input;
+        assert!((6..=10).contains(&case.ops.len()), "seed {seed}");
+        let minimized = reduce(&case, &mut Model::new(aim));
+        let result = minimized.case;
+        let text = format!("seed {seed}, {aim:?}\n{}\n{}", case.scenario(), result.scenario());
+        assert!(minimized.complete && fails(&result, aim), "{text}");
+        let all = optimum(&case, &result, aim, ALL);
+        let better = all.better.as_ref().map(|better| better.scenario().to_string());
+        assert!(all.is_reached(), "{text}\n{better:?}, limited {}", all.limited);
+        reached += 1;
+        sequences += all.sequences;
+        kinds.insert(match aim.failure {
+            Failure::Class(class) => (class.oracle, class.role),
+            Failure::Oracle(_) | Failure::Difference(..) => unreachable!("{text}"),
+        });
+    }
+    println!("{reached} at the optimum of {} kinds, {sequences} sequences", kinds.len());
+    assert_eq!(reached, SMALL_INPUTS);
+    assert!(kinds.len() >= SMALL_INPUTS.min(100) / 4, "{kinds:?}");
+}
+
+/// The model as a subject that has passes only: it says of nothing that there is something better.
+struct Passes(Model);
+
+impl Subject for Passes {
+    fn fails(&mut self, case: &Case) -> Option<usize> {
+        self.0.fails(case)
+    }
+
+    fn involved(&mut self, case: &Case) -> Vec<Name> {
+        self.0.involved(case)
+    }
+
+    fn turns(&mut self, case: &Case) -> Vec<freeorder::search::replay::Turn> {
+        self.0.turns(case)
+    }
+}
+
+/// Seeds of small inputs of which the passes alone leave more than is needed.
+const STUCK: [u64; 3] = [27, 52, 59];
+
+/// A yardstick that nothing can miss would measure nothing: the passes alone miss it.
+#[test]
+fn the_passes_alone_miss_the_optimum_in_the_words_of_the_input() {
+    let is_tried = |seed: u64| cfg!(feature = "slow-tests") || STUCK.contains(&seed);
+    let mut missed = Vec::new();
+    for Small { seed, input } in small_inputs().take(200).filter(|small| is_tried(small.seed)) {
+        let reduction::Input { case, aim } = input;
+        let result = reduce(&case, &mut Passes(Model::new(aim))).case;
+        let all = optimum(&case, &result, aim, ALL);
+        if let Some(better) = all.better {
+            assert!(fails(&better, aim), "seed {seed}\n{}", better.scenario());
+            assert!(measure(&better) < measure(&result), "seed {seed}\n{}", better.scenario());
+            let words: BTreeSet<&Op> = all.letters.iter().collect();
+            assert!(better.ops.iter().all(|(_, op)| words.contains(op)), "seed {seed}");
+            missed.push(seed);
+        }
+    }
+    println!("missed: {missed:?}");
+    assert!(STUCK.iter().all(|seed| missed.contains(seed)), "{missed:?}");
+}
+
+/// The search for smaller sizes against a plain replay of every sequence.
+#[test]
+fn the_smallest_sizes_are_those_that_replaying_every_sequence_finds() {
+    let (mut found, mut not_found) = (0, 0);
+    for (index, lines) in SIZED.into_iter().enumerate() {
+        let start = case("");
+        let letters = alphabet(&case(lines));
+        for under in [UNDER[index % UNDER.len()], ("fork-head", "k1")] {
+            for failure in failures(under) {
+                let (fixes, server) = (under.0.parse().unwrap(), under.1.parse().unwrap());
+                let aim = Aim { fixes, server, failure };
+                let mut naive = Naive::new(&start, &letters, aim, Tracking::NONE);
+                let failing = naive.failing(3);
+                let sum = |sequence: &Vec<usize>| {
+                    sequence.iter().map(|&letter| letters[letter].size().0).sum::<u64>()
+                };
+                let least = failing.iter().map(sum).min();
+                for below in [0, 1, 32, 33, 96, 97, 128, 129, 1 << 20].map(Bytes) {
+                    let all =
+                        enumerate_smaller(&start, &letters, aim, (3, below), Limits::default());
+                    let is_there = least.is_some_and(|least| least < below.0);
+                    let text = format!("{lines} {aim:?} {below}");
+                    assert!(!all.limited);
+                    assert_eq!(all.found.is_some(), is_there, "{text}");
+                    if let Some(case) = &all.found {
+                        assert!(fails(case, aim) && size(case) < below, "{text}");
+                    }
+                    found += usize::from(is_there);
+                    not_found += usize::from(!is_there);
+                }
+            }
+        }
+    }
+    assert!(found > 40 && not_found > 40, "{found} found, {not_found} not");
+}
+
+/// Alphabets with sizes to choose from.
+const SIZED: [&str; 4] = [
+    "open m0 1x1; alloc b0 on m0 dram 1x32; alloc b0 on m0 dram 3x32; deallocate b0",
+    "open m0 1x1; alloc b0 on m0 dram 1x32; view b1 of b0; alloc b0 on m0 l1 2x64",
+    "open m0 1x1; run k0 on m0 cbs 3x32; run k0 on m0 cbs 1x32; run k1 on m0 kernel 1x32",
+    "open m0 1x1; alloc b0 on m0 dram 0x32; alloc b0 on m0 dram 1x32; alias b1 of b0; exit",
+];
 
 /// Alphabets small enough for naive replays of every sequence, with what goes by numbers, by the
 /// end, by reads that change nothing.

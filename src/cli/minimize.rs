@@ -183,11 +183,14 @@ impl Told<'_> {
 
     fn guarantee(&self) -> String {
         match (&self.proof, self.minimized.complete) {
-            (Some(proof), _) => format!(
-                "no shorter sequence fails, of {} over {} different operations",
-                proof.sequences,
-                proof.letters.len()
-            ),
+            (Some(proof), _) => {
+                let better = match proof.is_of_input {
+                    true => "no shorter sequence fails, and none as long in smaller sizes",
+                    false => "no shorter sequence fails",
+                };
+                let (sequences, letters) = (proof.sequences, proof.letters.len());
+                format!("{better}, of {sequences} over {letters} different operations")
+            }
             (None, true) => "no one or two of them can be left out".to_owned(),
             (None, false) => "stopped before the end".to_owned(),
         }

@@ -1,6 +1,7 @@
 //! What an operation makes, and of what.
 
-use super::{BufferSpec, Name, Op};
+use super::{BufferSpec, CircularBufferSpec, Name, Op};
+use crate::units::Bytes;
 
 impl Op {
     /// The name under which it makes something.
@@ -60,6 +61,32 @@ impl Op {
             | Self::Checkpoint
             | Self::Exit => None,
         }
+    }
+
+    /// The sizes that it says, in all: of its buffer, its circular or dataflow buffers, its kernel.
+    ///
+    /// ```
+    /// use freeorder::{op::Op, scenario::{Case, Scenario}, units::Bytes};
+    /// let text = "freeorder 1\nrun k0 on m0 cbs 3x64 kernel 1x32 out b0 dram 2x2048\n";
+    /// let case = Case::of(&text.parse::<Scenario>()?);
+    /// assert_eq!(case.ops[0].1.size(), Bytes(192 + 32 + 4096));
+    /// assert_eq!(Op::Exit.size(), Bytes(0));
+    /// # Ok::<(), freeorder::scenario::ScenarioError>(())
+    /// ```
+    #[must_use]
+    pub fn size(&self) -> Bytes {
+        let groups = |groups: &[CircularBufferSpec]| {
+            groups.iter().map(|group| u64::from(group.count) * group.size.0).sum::<u64>()
+        };
+        let own = match self {
+            Self::Program { circular_buffers, .. } => groups(circular_buffers),
+            Self::DataflowProgram { dataflow_buffers, .. } => groups(dataflow_buffers),
+            Self::Run(run) => {
+                groups(&run.circular_buffers) + run.kernel.map_or(0, |kernel| kernel.total().0)
+            }
+            _ => 0,
+        };
+        Bytes(own + self.spec().map_or(0, |spec| spec.pages.total().0))
     }
 
     /// The spec of the buffer that it allocates, if it says one.

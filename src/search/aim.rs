@@ -1,5 +1,7 @@
 //! What a search is after: a failure, under a set of fixes and a server.
 
+use super::enumerate::Limits;
+use super::optimum::optimum;
 use super::replay::{Replayer, Turn};
 use crate::fix::FixSet;
 use crate::op::Name;
@@ -65,6 +67,14 @@ pub trait Subject {
     /// The turns that are taken when the case is run, each with the operation it belongs to, by its
     /// place in the case; empty if the subject cannot say.
     fn turns(&mut self, case: &Case) -> Vec<Turn>;
+
+    /// A case in the words of the input that fails as well and is shorter than the result, or as
+    /// long with sizes that sum up to less, if one is met within the limits; none if the subject
+    /// cannot enumerate.
+    fn better(&mut self, input: &Case, result: &Case, limits: Limits) -> Option<Case> {
+        let _ = (input, result, limits);
+        None
+    }
 }
 
 /// The model as a subject.
@@ -145,5 +155,9 @@ impl Subject for Model {
 
     fn turns(&mut self, case: &Case) -> Vec<Turn> {
         self.replayer.turns(case)
+    }
+
+    fn better(&mut self, input: &Case, result: &Case, limits: Limits) -> Option<Case> {
+        optimum(input, result, self.aim, limits).better
     }
 }

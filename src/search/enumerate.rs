@@ -15,6 +15,7 @@ use crate::op::{
     BufferHandle, CacheKey, Handle, MeshHandle, Name, Op, ProgramHandle, ThreadId, TraceHandle,
 };
 use crate::scenario::{Case, Simulation};
+use crate::units::Bytes;
 
 /// Where a search gives up.
 #[derive(Clone, Copy, Debug)]
@@ -62,14 +63,22 @@ pub struct Enumeration {
 /// ```
 #[must_use]
 pub fn alphabet(case: &Case) -> Vec<Op> {
-    let names: BTreeSet<Name> = case.ops.iter().flat_map(|(_, op)| op.names()).collect();
+    let names = case.ops.iter().flat_map(|(_, op)| op.names()).collect();
+    alphabet_on(case.ops.iter().map(|(_, op)| op), &names)
+}
+
+/// The operations on every choice of the names, and what lets each of those go.
+pub(super) fn alphabet_on<'a>(
+    ops: impl IntoIterator<Item = &'a Op>,
+    names: &BTreeSet<Name>,
+) -> Vec<Op> {
     let mut letters: BTreeSet<Op> = BTreeSet::new();
-    for (_, op) in &case.ops {
+    for op in ops {
         let slots = op.names();
         let mut chosen = Vec::with_capacity(slots.len());
-        fill(op, &slots, &names, &mut chosen, &mut letters);
+        fill(op, &slots, names, &mut chosen, &mut letters);
     }
-    for &name in &names {
+    for &name in names {
         match name {
             Name::Buffer(buffer) => {
                 letters.extend([Op::Deallocate(buffer), Op::Drop(Handle::Buffer(buffer))]);
@@ -129,20 +138,29 @@ pub fn enumerate(
     let mut walk = Walk::new(start, letters, aim, limits);
     let mut done = Enumeration { found: None, length: 0, sequences: 0, states: 0, limited: false };
     for length in 1..=length_max {
-        walk.seen.clear();
-        let sequences = walk.below(length, Names::used_from_the_start(letters));
-        done.states = done.states.max(walk.seen.len() as u64);
-        if let Some(path) = walk.found.take() {
-            let ops = path.into_iter().map(|letter| (ThreadId(0), letters[letter].clone()));
-            done.found = Some(Case { ops: ops.collect(), ..start.clone() });
-            return done;
+        walk.looks_at(length, 0, &mut done);
+        if done.found.is_some() || done.limited {
+            break;
         }
-        if walk.limited {
-            done.limited = true;
-            return done;
-        }
-        done.length = length;
-        done.sequences = sequences;
+    }
+    done
+}
+
+/// Looks at every sequence of exactly `length` letters whose sizes sum up to less than `size`, for
+/// one that fails as the aim says.
+#[must_use]
+pub fn enumerate_smaller(
+    start: &Case,
+    letters: &[Op],
+    aim: Aim,
+    (length, size): (usize, Bytes),
+    limits: Limits,
+) -> Enumeration {
+    let mut walk = Walk::new(start, letters, aim, limits);
+    let mut done = Enumeration { found: None, length: 0, sequences: 0, states: 0, limited: false };
+    if let Some(room) = size.0.checked_sub(1) {
+        walk.sizes = letters.iter().map(|letter| letter.size().0).collect();
+        walk.looks_at(length, room, &mut done);
     }
     done
 }
@@ -222,31 +240,36 @@ fn with_the_one_before(name: Name, exchanged: (usize, u32)) -> Name {
 }
 
 struct Walk<'a> {
+    start: &'a Case,
     letters: &'a [Op],
     aim: Aim,
     limits: Limits,
     /// The world that must fail, and the one that must not.
     simulation: Simulation,
     other: Option<Simulation>,
+    /// What each letter takes of the room that there is for sizes.
+    sizes: Vec<u64>,
     path: Vec<usize>,
-    /// For a state, with what has been used and said, and a number of operations that may follow:
-    /// how many sequences those make.
+    /// For a state, with what has been used and said and the room that is left, and a number of
+    /// operations that may follow: how many sequences those make.
     seen: BTreeMap<(u64, usize), u64>,
     found: Option<Vec<usize>>,
     limited: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(start: &Case, letters: &'a [Op], aim: Aim, limits: Limits) -> Self {
+    fn new(start: &'a Case, letters: &'a [Op], aim: Aim, limits: Limits) -> Self {
         let setup = Arc::new(start.start());
         let simulate =
             |fixes| Simulation::new(Arc::clone(&setup), fixes, aim.server, Tracking::FULL, 0);
         Self {
+            start,
             letters,
             aim,
             limits,
             simulation: simulate(aim.fixes),
             other: aim.failure.without().map(simulate),
+            sizes: vec![0; letters.len()],
             path: Vec::new(),
             seen: BTreeMap::new(),
             found: None,
@@ -254,13 +277,30 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The number of sequences of up to `length` letters from here, those left out in which a
-    /// letter changes nothing.
-    fn below(&mut self, length: usize, names: Names) -> u64 {
+    /// Looks at the sequences of exactly `length` letters, and writes down what came of it.
+    fn looks_at(&mut self, length: usize, room: u64, done: &mut Enumeration) {
+        self.seen.clear();
+        let sequences = self.below(length, Names::used_from_the_start(self.letters), room);
+        done.states = done.states.max(self.seen.len() as u64);
+        if let Some(path) = self.found.take() {
+            let ops = path.into_iter().map(|letter| (ThreadId(0), self.letters[letter].clone()));
+            done.found = Some(Case { ops: ops.collect(), ..self.start.clone() });
+        } else if self.limited {
+            done.limited = true;
+        } else {
+            done.length = length;
+            done.sequences = sequences;
+        }
+    }
+
+    /// The number of sequences of up to `length` letters from here whose sizes there is room for,
+    /// those left out in which a letter changes nothing.
+    fn below(&mut self, length: usize, names: Names, room: u64) -> u64 {
         if self.found.is_some() || self.is_limited() {
             return 0;
         }
-        let here = self.key(names);
+        let state = self.key(names);
+        let here = mix(state, room);
         if let Some(&sequences) = self.seen.get(&(here, length)) {
             return sequences;
         }
@@ -274,12 +314,13 @@ impl<'a> Walk<'a> {
         let mut sequences = 0_u64;
         for letter in 0..self.letters.len() {
             let Some(used) = names.after(&self.letters[letter]) else { continue };
+            let Some(room) = room.checked_sub(self.sizes[letter]) else { continue };
             self.path.push(letter);
             self.apply(letter);
             // The last letter may fail without changing anything: a read does. One that only
             // mentions a name changes nothing.
-            if length == 1 || self.key(names) != here {
-                sequences = sequences.saturating_add(1 + self.below(length - 1, used));
+            if length == 1 || self.key(names) != state {
+                sequences = sequences.saturating_add(1 + self.below(length - 1, used, room));
             }
             self.undo();
             self.path.pop();

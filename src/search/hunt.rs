@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::aim::{Model, Subject};
 use super::catalogue::Entry;
 use super::enumerate::Limits;
-use super::minimize::{Options, minimize_and_prove};
+use super::minimize::{Options, minimize_by_enumeration};
 use crate::choice::Seeded;
 use crate::generate::{self, Order, Profile};
 use crate::journal::mix;
@@ -106,8 +106,8 @@ pub fn hunt(entry: &Entry, seed: u64, operations_max: u64) -> Option<Catch> {
             break;
         }
         let limits = Limits { states_max: STATES_MAX, deadline: None };
-        let reduced = minimize_and_prove(&case, &mut model, &mut Options::default(), limits);
-        let minimized = reduced.expect("the case has just failed").0.case;
+        let reduced = minimize_by_enumeration(&case, &mut model, &mut Options::default(), limits);
+        let minimized = reduced.expect("the case has just failed").case;
         return Some(Catch { nth, operations, case, minimized });
     }
     None

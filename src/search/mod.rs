@@ -8,6 +8,7 @@ pub mod hunt;
 pub mod matrix;
 pub mod metamorphic;
 pub mod minimize;
+pub mod optimum;
 pub mod prove;
 pub mod regress;
 pub mod replay;

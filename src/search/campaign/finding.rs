@@ -9,7 +9,7 @@ use crate::scenario::Case;
 use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
 use crate::search::aim::{Aim, Failure, Model, Subject};
 use crate::search::enumerate::Limits;
-use crate::search::minimize::{Minimized, Options, minimize, minimize_and_prove};
+use crate::search::minimize::{Minimized, Options, minimize, minimize_by_enumeration};
 use crate::violation::{OracleName, Relation, ViolationClass};
 
 /// What makes two findings of a campaign the same: the kind of the violation and who let go.
@@ -105,25 +105,36 @@ impl Finding {
     pub(super) fn reduced(&self, plan: &Plan, mut limits: Options<'_>) -> Option<Self> {
         let mut model = self.found.model(plan);
         let reduced = match self.found.late_drop {
-            true => minimize(&self.case, &mut LateDrop(model.clone()), &mut limits),
-            false => minimize(&self.case, &mut model, &mut limits),
+            true => {
+                let late = minimize(&self.case, &mut LateDrop(model.clone()), &mut limits).ok()?;
+                self.proven(late, model, &mut limits)
+            }
+            false => self.proof(&self.case, &mut model, &mut limits)?,
         };
-        let reduced = self.proven(reduced.ok()?, model, &mut limits);
         let necessary_order = reduced.inversions.iter().map(ToString::to_string).collect();
         let minimized = reduced.complete;
         Some(Self { case: reduced.case, minimized, necessary_order, ..*self })
     }
 
-    /// The shortest of its kind instead, where enumeration finds one within its limit.
-    fn proven(&self, reduced: Minimized, mut model: Model, options: &mut Options<'_>) -> Minimized {
+    /// The case reduced, with enumeration within its limit.
+    fn proof(
+        &self,
+        case: &Case,
+        model: &mut Model,
+        options: &mut Options<'_>,
+    ) -> Option<Minimized> {
         let limits = Limits { states_max: PROOF_STATES_MAX, deadline: options.deadline };
-        let proven = minimize_and_prove(&reduced.case, &mut model, options, limits);
-        match proven {
-            Ok((proven, _)) if proven.case.ops.len() < reduced.case.ops.len() => {
+        minimize_by_enumeration(case, model, options, limits).ok()
+    }
+
+    /// A late drop, or a shorter one instead, where enumeration finds it within its limit.
+    fn proven(&self, reduced: Minimized, mut model: Model, options: &mut Options<'_>) -> Minimized {
+        match self.proof(&reduced.case, &mut model, options) {
+            Some(proven) if proven.case.ops.len() < reduced.case.ops.len() => {
                 let is_late = LateDrop(model).fails(&proven.case).is_some();
-                if is_late || !self.found.late_drop { proven } else { reduced }
+                if is_late { proven } else { reduced }
             }
-            Ok(_) | Err(_) => reduced,
+            Some(_) | None => reduced,
         }
     }
 

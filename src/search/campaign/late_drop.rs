@@ -3,6 +3,7 @@
 use crate::op::{Handle, Name, Op};
 use crate::scenario::Case;
 use crate::search::aim::{Model, Subject};
+use crate::search::enumerate::Limits;
 use crate::search::replay::Turn;
 
 /// The deallocation that the last of the first operations comes too late after: that of the buffer
@@ -41,6 +42,10 @@ impl Subject for LateDrop {
 
     fn turns(&mut self, case: &Case) -> Vec<Turn> {
         self.0.turns(case)
+    }
+
+    fn better(&mut self, input: &Case, result: &Case, limits: Limits) -> Option<Case> {
+        self.0.better(input, result, limits).filter(|better| self.fails(better).is_some())
     }
 }
 

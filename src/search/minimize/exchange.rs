@@ -3,10 +3,20 @@
 use super::reducer::Reducer;
 use crate::op::{CacheKey, Op, RunSpec};
 use crate::search::aim::Subject;
-use crate::search::enumerate::alphabet;
+use crate::search::enumerate::{Limits, alphabet};
+use crate::search::optimum::size;
 
 /// Cases of up to so many operations are tried: the number of exchanges grows with the cube.
 const EXCHANGED_OPERATIONS_MAX: usize = 7;
+
+/// Cases of up to so many operations are tried: the number of moves grows with the cube.
+const MOVED_OPERATIONS_MAX: usize = 12;
+
+/// Longer results are not compared with every shorter sequence: few of them would be seen.
+const COMPARED_OPERATIONS_MAX: usize = 7;
+
+/// How many states of shorter sequences are looked at.
+const COMPARED_STATES_MAX: u64 = 1_000;
 
 /// Allocations are merged in cases of up to so many operations.
 const MERGED_OPERATIONS_MAX: usize = 64;
@@ -51,6 +61,47 @@ impl<S: Subject> Reducer<'_, '_, S> {
                     }
                 }
             }
+        }
+    }
+
+    /// Leaves out an operation and says another one earlier or later.
+    pub(super) fn move_operations(&mut self) {
+        self.begin("move");
+        let count = self.best.ops.len();
+        if count > MOVED_OPERATIONS_MAX || self.best.is_stepped() {
+            return;
+        }
+        for left_out in (0..count).rev() {
+            let shorter = self.without(|op| op == left_out);
+            for from in 0..count - 1 {
+                for to in (0..count - 1).filter(|&to| to != from) {
+                    let mut candidate = shorter.clone();
+                    let moved = candidate.ops.remove(from);
+                    candidate.ops.insert(to, moved);
+                    if self.offer(candidate) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks for what is shorter, or as long and smaller, among the sequences of the input's words,
+    /// in a number of states that takes about a millisecond.
+    pub(super) fn compare_with_all(&mut self) {
+        self.begin("words");
+        let measure = (self.best.ops.len(), size(&self.best));
+        let is_known = self.compared.is_some_and(|compared| compared <= measure);
+        if is_known || measure.0 > COMPARED_OPERATIONS_MAX || self.best.is_stepped() {
+            return;
+        }
+        if self.is_stopped() {
+            return;
+        }
+        self.compared = Some(measure);
+        let limits = Limits { states_max: COMPARED_STATES_MAX, deadline: self.deadline() };
+        if let Some(better) = self.subject.better(&self.input, &self.best, limits) {
+            self.offer(better);
         }
     }
 

@@ -11,6 +11,8 @@ use crate::op::{
 use crate::scenario::Case;
 use crate::search::aim::{Aim, Model};
 use crate::search::enumerate::{Enumeration, Limits, alphabet, enumerate};
+use crate::search::optimum::{Optimum, optimum, size};
+use crate::units::Bytes;
 
 /// Results of more operations than these are not proven: the number of sequences grows with the
 /// power of their length.
@@ -25,15 +27,21 @@ pub struct Proof {
     pub sequences: u64,
     /// How many states they lead to.
     pub states: u64,
+    /// Whether the letters are all words of the input, in the sense of [`words`], and no sequence
+    /// of them that is as long as the case and has smaller sizes fails either.
+    ///
+    /// [`words`]: crate::search::optimum::words
+    pub is_of_input: bool,
 }
 
-/// Reduces a failing case, and enumerates every shorter sequence; one that fails is reduced in its
-/// turn.
+/// Reduces a failing case, and enumerates every shorter sequence, and every smaller one; one that
+/// fails is reduced in its turn.
 ///
-/// The alphabet has every kind of operation of the case that came in, in its plainest form, on the
-/// names that the result needs; if those are too many for the limits, the operations of the result.
-/// There is no proof of a result of more than seven operations, of one in which threads take turns,
-/// or past a limit.
+/// The alphabet has every word of the case that came in, in its sizes and smaller ones; then
+/// sequences as long as the result and smaller in their sizes are looked at as well. If those are
+/// too many for the limits, it has every kind of operation of that case in its plainest form, on
+/// the names that the result needs; or else the operations of the result. There is no proof of a
+/// result of more than seven operations, of one in which threads take turns, or past a limit.
 ///
 /// Where the failure is a difference between two sets of fixes, a shorter case is also looked for
 /// in the plain words of a program, whether the input has them or not: sequences of them, shortest
@@ -65,19 +73,59 @@ pub fn minimize_and_prove(
     options: &mut Options<'_>,
     limits: Limits,
 ) -> Result<(Minimized, Option<Proof>), DoesNotFail> {
+    settled(case, model, options, (limits, Words::All))
+}
+
+/// The same for whoever needs the case but not the whole proof: sequences of the input's words are
+/// enumerated in their plainest form only.
+///
+/// # Errors
+/// If the case does not fail.
+pub fn minimize_by_enumeration(
+    case: &Case,
+    model: &mut Model,
+    options: &mut Options<'_>,
+    limits: Limits,
+) -> Result<Minimized, DoesNotFail> {
+    settled(case, model, options, (limits, Words::Plain)).map(|(minimized, _)| minimized)
+}
+
+/// Which of the input's words are enumerated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    /// Each kind of operation in its plainest form.
+    Plain,
+    /// Those, and then all words in all their sizes.
+    All,
+}
+
+fn settled(
+    case: &Case,
+    model: &mut Model,
+    options: &mut Options<'_>,
+    (limits, words): (Limits, Words),
+) -> Result<(Minimized, Option<Proof>), DoesNotFail> {
     let mut minimized = minimize(case, model, options)?;
     loop {
         if !minimized.complete || minimized.case.is_stepped() {
             return Ok((minimized, None));
         }
-        let shorter = match prove(case, &minimized.case, model, limits) {
+        let better = match prove(case, &minimized.case, model, (limits, words)) {
             Ok(proof) => return Ok((minimized, proof)),
-            Err(shorter) => shorter,
+            Err(better) => better,
         };
-        let replays = minimized.replays;
-        minimized = minimize(&shorter, model, options)?;
-        minimized.replays += replays;
+        let again = minimize(&better, model, options)?;
+        let replays = minimized.replays + again.replays;
+        if measure(&again.case) >= measure(&minimized.case) {
+            return Ok((Minimized { replays, ..minimized }, None));
+        }
+        minimized = Minimized { replays, ..again };
     }
+}
+
+/// What goes down: the length first, then the sizes.
+fn measure(case: &Case) -> (usize, Bytes) {
+    (case.ops.len(), size(case))
 }
 
 /// The proof, if the limits allow one, or a shorter case.
@@ -85,16 +133,20 @@ fn prove(
     input: &Case,
     result: &Case,
     model: &mut Model,
-    limits: Limits,
+    (limits, words): (Limits, Words),
 ) -> Result<Option<Proof>, Case> {
     let aim = model.aim();
     let mut proof = None;
+    let mut left = limits;
     if result.ops.len() <= PROVEN_OPERATIONS_MAX {
-        proof = settle(result, alphabet(result), aim, limits)?;
+        proof = settle(result, alphabet(result), aim, &mut left)?;
     }
     if proof.is_some() {
-        let wide = alphabet(&with_kinds_of(input, result));
-        proof = settle(result, wide, aim, limits)?.or(proof);
+        let plain = alphabet(&with_kinds_of(input, result));
+        proof = settle(result, plain, aim, &mut left)?.or(proof);
+        if words == Words::All {
+            proof = compare(input, result, aim, left)?.or(proof);
+        }
     }
     // Only a difference ties a failure to its cause, so that other words cannot change it.
     let is_difference = aim.failure.without().is_some();
@@ -102,17 +154,28 @@ fn prove(
     shorter.map_or(Ok(proof), Err)
 }
 
+/// Looks at every shorter sequence, as far as the states that are left allow.
 fn settle(
     result: &Case,
     letters: Vec<Op>,
     aim: Aim,
-    limits: Limits,
+    left: &mut Limits,
 ) -> Result<Option<Proof>, Case> {
     let Enumeration { found, sequences, states, limited, .. } =
-        enumerate(result, &letters, aim, result.ops.len().saturating_sub(1), limits);
+        enumerate(result, &letters, aim, result.ops.len().saturating_sub(1), *left);
+    left.states_max = left.states_max.saturating_sub(states);
     match found {
         Some(shorter) => Err(shorter),
-        None => Ok((!limited).then_some(Proof { letters, sequences, states })),
+        None => Ok((!limited).then_some(Proof { letters, sequences, states, is_of_input: false })),
+    }
+}
+
+/// Looks at every sequence of the input's words that is better than the result.
+fn compare(input: &Case, result: &Case, aim: Aim, left: Limits) -> Result<Option<Proof>, Case> {
+    let Optimum { letters, sequences, states, better, limited } = optimum(input, result, aim, left);
+    match better {
+        Some(better) => Err(better),
+        None => Ok((!limited).then_some(Proof { letters, sequences, states, is_of_input: true })),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::journal::Mixer;
 use crate::scenario::Case;
 use crate::search::aim::Subject;
 use crate::search::replay::Turn;
+use crate::units::Bytes;
 
 /// Verdicts are kept for cases of up to so many operations: longer ones are hardly ever met twice,
 /// and cost more to hash than to run.
@@ -29,7 +30,11 @@ pub struct Attempt<'a> {
 
 pub(super) struct Reducer<'a, 'o, S> {
     pub(super) subject: &'a mut S,
+    /// The case that came in.
+    pub(super) input: Case,
     pub(super) best: Case,
+    /// The length and the size of the case that was last compared with all that is better.
+    pub(super) compared: Option<(usize, Bytes)>,
     /// The turns of the best case, once they were asked for.
     turns: Option<Vec<Turn>>,
     verdicts: BTreeMap<u64, bool>,
@@ -49,7 +54,9 @@ impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
         let steps = subject.fails(case).ok_or(DoesNotFail)?;
         let mut reducer = Self {
             subject,
+            input: case.clone(),
             best: case.clone(),
+            compared: None,
             turns: None,
             verdicts: BTreeMap::new(),
             options,
@@ -70,6 +77,11 @@ impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
     /// How often a candidate was better than the best.
     pub(super) fn accepted(&self) -> u64 {
         self.accepted
+    }
+
+    /// When time is up, if ever.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.options.deadline
     }
 
     /// Whether time is up.

@@ -252,7 +252,7 @@ fn smaller_shapes(shape: MeshShape, at: (u8, u8)) -> impl Iterator<Item = (MeshS
 fn plainer(spec: BufferSpec) -> impl Iterator<Item = BufferSpec> {
     let plain = BufferSpec {
         buffer_type: BufferType::Dram,
-        pages: Pages { count: 1, size: PAGE },
+        pages: Pages { count: spec.pages.count.min(1), size: PAGE },
         top_down: None,
         shards: None,
     };

@@ -151,10 +151,13 @@ pub(super) fn below(number: u64) -> impl Iterator<Item = u64> {
     steps.take_while(|&step| step > 0).map(move |step| number - step)
 }
 
-/// A size goes down in bytes; of no bytes at all only the page does.
+/// A size goes down in bytes, by pages of no less than 32 bytes if there are no smaller ones; of no
+/// bytes at all only the page does.
 fn is_lower(option: Pages, pages: Pages) -> bool {
     let bytes = |pages: Pages| (pages.total(), pages.size);
-    bytes(option) < bytes(pages) && option.size >= PAGE && (option.count > 0 || pages.count == 0)
+    bytes(option) < bytes(pages)
+        && option.size >= PAGE.min(pages.size)
+        && (option.count > 0 || pages.count == 0)
 }
 
 fn sizes(case: &Case) -> Vec<Pages> {
