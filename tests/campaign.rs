@@ -20,7 +20,7 @@ use freeorder::search::campaign::{Campaign, Found, Hooks, Key, Plan};
 use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
 use freeorder::violation::{OracleName, Relation, Violation};
-use fuzzed::{code, folder, fuzz, json, stderr, stdout, written};
+use fuzzed::{code, folder, fuzz, json, json_of_the_run, stderr, stdout, written};
 
 const QUIET: Hooks<'static> = Hooks { is_interrupted: &|| false, running: &|_| {} };
 
@@ -74,6 +74,53 @@ fn findings_that_were_removed_come_back() {
     fs::write(at.join("out/teardown.scenario"), "freeorder 1\n").unwrap();
     fuzz(&at, &[&arguments[..], &["0..40"]].concat());
     assert_eq!(before, written(&at.join("out")));
+}
+
+/// A reader of the report opens the file that it names, minimised or not.
+#[test]
+fn every_file_that_is_named_is_there() {
+    let at = folder("named");
+    let arguments = ["--fixes", "before", "--server", "k1", "--out", "out", "--no-minimize"];
+    let run = |more: &[&str]| json(&fuzz(&at, &[&arguments[..], more].concat()));
+    run(&["--seeds", "0..40"]);
+    fs::remove_file(at.join("out/balance.scenario")).unwrap();
+    fs::write(at.join("out/teardown.scenario"), "freeorder 1\n").unwrap();
+    let report = run(&["--seeds", "0..40"]);
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.len() >= 3);
+    for finding in findings {
+        let file = at.join(finding["file"].as_str().unwrap());
+        assert_eq!(fs::read_to_string(&file).unwrap(), finding["scenario"], "{finding}");
+        assert_eq!(finding["minimized"], false);
+    }
+}
+
+/// What a folder had before is no news.
+#[test]
+fn a_continued_campaign_tells_what_is_new() {
+    let at = folder("news");
+    let run = |seeds: &str, format: &str| {
+        let plan = ["--fixes", "before", "--server", "k1", "--out", "out"];
+        fuzz(&at, &[&plan[..], &["--seeds", seeds, "--format", format]].concat())
+    };
+    let told = |seeds: &str| -> BTreeMap<String, bool> {
+        let report = json_of_the_run(&run(seeds, "json"));
+        let findings = report["findings"].as_array().unwrap().iter();
+        let told = findings.map(|finding| {
+            let key = format!("{} {} {}", finding["kind"], finding["role"], finding["seed"]);
+            (key, finding["earlier"].as_bool().unwrap())
+        });
+        told.collect()
+    };
+    let first = told("0..3");
+    assert!(!first.is_empty() && first.values().all(|&earlier| !earlier), "{first:?}");
+    let second = told("0..100");
+    assert!(second.iter().all(|(key, &earlier)| earlier == first.contains_key(key)), "{second:?}");
+    let earlier = second.values().filter(|&&earlier| earlier).count();
+    assert!(earlier > 0 && earlier < second.len(), "{second:?}");
+    let text = stdout(&run("0..100", "text"));
+    let all = format!("{0} findings ({0} earlier, 0 new)", second.len());
+    assert!(text.contains(&all) && text.contains(", found earlier\n"), "{text}");
 }
 
 /// `--for` is for people; what it prints must be for ever.

@@ -3,6 +3,7 @@
 mod progress;
 mod report;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -92,6 +93,8 @@ struct Session<'a> {
     args: &'a Args,
     campaign: Campaign,
     store: Option<Store>,
+    /// What was in the folder before, with the seeds.
+    earlier: BTreeMap<Key, u64>,
     progress: Progress,
     started: Instant,
     saved: Instant,
@@ -124,8 +127,10 @@ impl<'a> Session<'a> {
         };
         let progress = Progress::start(limit, args.format, &campaign);
         let now = Instant::now();
+        let earlier = campaign.findings().map(|finding| (finding.key(), finding.found.seed));
         Ok(Self {
             args,
+            earlier: earlier.collect(),
             campaign,
             store,
             progress,
@@ -136,6 +141,7 @@ impl<'a> Session<'a> {
     }
 
     fn run(&mut self) -> Result<(), Failure> {
+        self.restore_files()?;
         self.minimize()?;
         self.save()?;
         let command = self.command();
@@ -147,8 +153,7 @@ impl<'a> Session<'a> {
         let end = self.args.seeds.as_ref().map_or(u64::MAX, |seeds| seeds.end);
         while !self.is_over(end) {
             let new = self.campaign.advance(end, hooks);
-            self.write(&new)?;
-            self.minimize()?;
+            self.write_new(&new)?;
             for &key in &new {
                 self.progress.found(self.campaign.finding(key));
             }
@@ -175,6 +180,35 @@ impl<'a> Session<'a> {
             None => self.args.duration.unwrap_or(USUAL),
         };
         interrupt::was_asked() || self.campaign.range().end >= end || self.started.elapsed() >= time
+    }
+
+    /// Writes what is new, and reduces it. A finding that replaces another one is written once,
+    /// as it stays, so that no kill leaves a worse file than there was.
+    fn write_new(&mut self, new: &[Key]) -> Result<(), Failure> {
+        self.write(&self.without_file(new))?;
+        self.minimize()?;
+        let is_open = |key: &&Key| !self.campaign.finding(**key).minimized;
+        let open: Vec<Key> = new.iter().filter(is_open).copied().collect();
+        self.write(&open)
+    }
+
+    /// Writes what the folder says it has and does not have any more, before that is reported.
+    fn restore_files(&self) -> Result<(), Failure> {
+        let earlier: Vec<Key> = self.earlier.keys().copied().collect();
+        self.write(&self.without_file(&earlier))?;
+        let is_open = |key: &&Key| !self.campaign.finding(**key).minimized;
+        let open: Vec<Key> = earlier.iter().filter(is_open).copied().collect();
+        if self.args.no_minimize { self.write(&open) } else { Ok(()) }
+    }
+
+    /// Those whose file is not there.
+    fn without_file(&self, keys: &[Key]) -> Vec<Key> {
+        let is_missing = |store: &Store, key: Key| !store.file(key).exists();
+        let missing = keys
+            .iter()
+            .copied()
+            .filter(|&key| self.store.as_ref().is_some_and(|store| is_missing(store, key)));
+        missing.collect()
     }
 
     /// Reduces what is not reduced yet.
@@ -219,7 +253,12 @@ impl<'a> Session<'a> {
         let seconds = before + self.started.elapsed().as_secs_f64();
         let findings = self.campaign.findings().map(|finding| {
             let scenario = self.scenario(finding).to_string();
-            FuzzFinding::new(self.campaign.plan(), finding, self.file(finding), scenario)
+            let earlier = self.earlier.get(&finding.key()) == Some(&finding.found.seed);
+            let file = self.file(finding);
+            FuzzFinding {
+                earlier,
+                ..FuzzFinding::new(self.campaign.plan(), finding, file, scenario)
+            }
         });
         FuzzReport {
             interrupted: interrupt::was_asked(),

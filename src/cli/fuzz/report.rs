@@ -65,6 +65,8 @@ pub struct FuzzFinding {
     /// The lowest seed that shows it; a seed that shows it in the late drop of a dead handle, or
     /// with a second buffer, comes before others.
     pub seed: u64,
+    /// Whether an earlier run on the same folder found it.
+    pub earlier: bool,
     /// The scenario.
     pub scenario: String,
     /// The command that replays the file; without a file it reads the scenario from its input.
@@ -126,6 +128,12 @@ impl FuzzReport {
             1 => "1 finding".to_owned(),
             many => format!("{many} findings"),
         };
+        let found = match self.findings.iter().filter(|finding| finding.earlier).count() {
+            0 => found,
+            earlier => {
+                format!("{found} ({earlier} earlier, {} new)", self.findings.len() - earlier)
+            }
+        };
         let orderings = Count { count: self.orderings, standard_error: self.orderings_error };
         let states = Count { count: self.states, standard_error: self.states_error };
         let _ = writeln!(
@@ -175,6 +183,7 @@ impl FuzzFinding {
             replay: replay(plan, file.as_deref().unwrap_or("/dev/stdin")),
             file,
             seed: finding.found.seed,
+            earlier: false,
             scenario,
         }
     }
@@ -183,8 +192,11 @@ impl FuzzFinding {
         let Self { kind, relation, seed, operations, .. } = self;
         let role = self.role.as_ref().map_or_else(String::new, |role| format!(" by the {role}"));
         let size = if self.minimized { "" } else { ", not minimised" };
-        let _ =
-            writeln!(out, "{kind}{role} ({relation}), seed {seed}, {operations} operations{size}");
+        let when = if self.earlier { ", found earlier" } else { "" };
+        let _ = writeln!(
+            out,
+            "{kind}{role} ({relation}), seed {seed}, {operations} operations{size}{when}"
+        );
         match &self.file {
             Some(file) => {
                 for line in self.scenario.lines().filter(|line| !line.starts_with('#')) {
