@@ -97,8 +97,8 @@ fn final_fails_in_every_profile() {
     }
 }
 
-/// The mesh goes first: its buffers can no longer say that they are gone. In ordinary programs there
-/// is nothing shorter that leaves a residue.
+/// The mesh goes first: its buffers can no longer say that they are gone. Ordinary programs leave a
+/// residue in no shorter way.
 #[test]
 fn final_fails_when_the_mesh_goes_first() {
     let found = found(Preset::Final.fixes(), ServerKind::K1, Profile::Tame);

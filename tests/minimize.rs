@@ -610,7 +610,7 @@ const CLOSED_UNDER_A_THREAD: &str = "open m0 2x4; alloc b0 on m0 dram 3x2048; \
 #[test]
 fn threads_reduce_to_the_fewest_switches() {
     let closed = case(CLOSED_UNDER_A_THREAD);
-    let mut stepped = 0;
+    let (mut stepped, mut necessary) = (0, 0);
     let races = (0..).filter_map(|seed: usize| {
         let case = match seed % 3 {
             0 => inputs::threaded(inputs::arbitrary(seed as u64, 24), seed as u64),
@@ -641,6 +641,8 @@ fn threads_reduce_to_the_fewest_switches() {
             assert!(!fails(&without, aim), "{left_out} of {text}");
         }
         let taken = turns(result, aim);
+        necessary += minimized.inversions.len();
+        assert_eq!(minimized.inversions.len(), lost_by_exchange(result, aim), "{text}");
         if taken.len() > 7 {
             continue;
         }
@@ -651,6 +653,20 @@ fn threads_reduce_to_the_fewest_switches() {
         }
     }
     assert!(stepped > 15, "{stepped} needed turns");
+    assert!(necessary > stepped, "{necessary} necessary orders of steps in {stepped}");
+}
+
+/// How many exchanges of two neighbouring steps of different threads lose the failure.
+fn lost_by_exchange(result: &Case, aim: Aim) -> usize {
+    let taken = turns(result, aim);
+    let lost = (1..taken.len()).filter(|&place| {
+        let is_step = |place: usize| matches!(taken[place], Action::Step(_));
+        let mut schedule = taken.clone();
+        schedule.swap(place - 1, place);
+        let differ = is_step(place - 1) && is_step(place) && schedule != taken;
+        differ && !fails(&Case { schedule, ..result.clone() }, aim)
+    });
+    lost.count()
 }
 
 /// The race itself: what is left is the allocation, the close between its parts, and nothing else.
@@ -658,8 +674,10 @@ fn threads_reduce_to_the_fewest_switches() {
 fn a_race_is_left_with_two_threads_and_its_switches() {
     let Input { case, aim } =
         input(case(CLOSED_UNDER_A_THREAD), ("upstream-shm", "shm"), 0).unwrap();
-    let result = reduce(&case, &mut Model::new(aim)).case;
-    let lines: Vec<String> = result.scenario().to_string().lines().map(str::to_owned).collect();
+    let minimized = reduce(&case, &mut Model::new(aim));
+    let scenario = minimized.case.scenario().to_string();
+    let mut lines: Vec<String> = scenario.lines().map(str::to_owned).collect();
+    lines.extend(minimized.inversions.iter().map(|told| format!("necessary order: {told}")));
     insta::assert_snapshot!("a_race", lines.join("\n"));
 }
 

@@ -16,7 +16,7 @@ use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
 use crate::search::aim::{self, Aim, Model};
 use crate::search::enumerate::Limits;
 use crate::search::minimize::{
-    Attempt, Minimized, Options, Proof, minimize_and_prove, needed_fixes,
+    Attempt, Minimized, Options, PROVEN_OPERATIONS_MAX, Proof, minimize_and_prove, needed_fixes,
 };
 use crate::search::replay::Replayer;
 use crate::server::ServerKind;
@@ -70,7 +70,7 @@ pub struct MinimizeReport {
     pub operations: usize,
     /// The result, as a scenario.
     pub scenario: String,
-    /// The pairs of operations whose order matters.
+    /// The pairs of operations, or of steps of threads, whose order matters.
     pub necessary_inversions: Vec<String>,
     /// The fewest of the fixes under which it still fails.
     pub fixes_needed: String,
@@ -191,8 +191,23 @@ impl Told<'_> {
                 let (sequences, letters) = (proof.sequences, proof.letters.len());
                 format!("{better}, of {sequences} over {letters} different operations")
             }
-            (None, true) => "no one or two of them can be left out".to_owned(),
+            (None, true) => {
+                let why = self.no_proof();
+                format!("no one or two of them can be left out; no proof of more: {why}")
+            }
             (None, false) => "stopped before the end".to_owned(),
+        }
+    }
+
+    /// Why there is no proof that nothing shorter fails.
+    fn no_proof(&self) -> &'static str {
+        let case = &self.minimized.case;
+        if case.is_stepped() {
+            "threads take turns, and their courses are too many to enumerate"
+        } else if case.ops.len() > PROVEN_OPERATIONS_MAX {
+            "more than seven operations are too many to enumerate"
+        } else {
+            "the sequences over its operations are too many to enumerate"
         }
     }
 

@@ -36,7 +36,7 @@ mod vocabulary;
 
 pub use fixes::needed_fixes;
 pub use order::Inversion;
-pub use proof::{Proof, minimize_and_prove, minimize_by_enumeration};
+pub use proof::{PROVEN_OPERATIONS_MAX, Proof, minimize_and_prove, minimize_by_enumeration};
 pub use reducer::Attempt;
 
 use std::time::Instant;
@@ -61,7 +61,8 @@ pub struct Options<'a> {
 pub struct Minimized {
     /// The case; it fails as the one it was made from does.
     pub case: Case,
-    /// The pairs of operations whose order matters: exchanged, the failure is gone.
+    /// The pairs of operations whose order matters: exchanged, the failure is gone. Where threads
+    /// take turns, the neighbouring steps of different threads.
     pub inversions: Vec<Inversion>,
     /// How many candidates were run.
     pub replays: u64,

@@ -7,19 +7,29 @@ use super::reducer::Reducer;
 use crate::op::{Handle, Op};
 use crate::scenario::Case;
 use crate::search::aim::Subject;
+use crate::world::Action;
 
-/// Two operations whose order matters: if the second came first, the failure would be gone.
+/// Two operations, or steps of threads, whose order matters: if the second came first, the failure
+/// would be gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inversion {
     /// What comes first, although an ordinary program says it later.
     pub first: Op,
     /// What comes after it.
     pub then: Op,
+    /// Where threads take turns, which step of each it is, from 1.
+    pub steps: Option<(usize, usize)>,
 }
 
 impl fmt::Display for Inversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` before `{}`", self.first, self.then)
+        let Self { first, then, steps } = self;
+        match steps {
+            None => write!(f, "`{first}` before `{then}`"),
+            Some((one, other)) => {
+                write!(f, "step {one} of `{first}` before step {other} of `{then}`")
+            }
+        }
     }
 }
 
@@ -55,15 +65,40 @@ impl<S: Subject> Reducer<'_, '_, S> {
         self.begin("inversions");
         let mut necessary = Vec::new();
         if self.best.is_stepped() {
-            return necessary;
+            return self.necessary_turns();
         }
         for first in 0..self.best.ops.len() {
             for then in first + 1..self.best.ops.len() {
                 let best = &self.best;
                 if is_inverted(best, first, then) && !self.stays_when_exchanged(first, then) {
                     let op = |index: usize| self.best.ops[index].1.clone();
-                    necessary.push(Inversion { first: op(first), then: op(then) });
+                    necessary.push(Inversion { first: op(first), then: op(then), steps: None });
                 }
+            }
+        }
+        necessary
+    }
+
+    /// The neighbouring steps of different threads that cannot be exchanged without losing the
+    /// failure.
+    fn necessary_turns(&mut self) -> Vec<Inversion> {
+        let turns = self.turns().to_vec();
+        let mut necessary = Vec::new();
+        for (place, pair) in turns.windows(2).enumerate() {
+            let [(one, Some(first)), (other, Some(then))] = *pair else { continue };
+            if one == other {
+                continue;
+            }
+            let mut schedule: Vec<Action> = turns.iter().map(|&(action, _)| action).collect();
+            schedule.swap(place, place + 1);
+            let exchanged = Case { schedule, picks: Vec::new(), ..self.best.clone() };
+            if !self.fails(&exchanged) && !self.is_stopped() {
+                let step = |op: usize, end: usize| {
+                    turns[..=end].iter().filter(|&&(_, of)| of == Some(op)).count()
+                };
+                let op = |op: usize| self.best.ops[op].1.clone();
+                let steps = Some((step(first, place), step(then, place + 1)));
+                necessary.push(Inversion { first: op(first), then: op(then), steps });
             }
         }
         necessary

@@ -16,7 +16,7 @@ use crate::units::Bytes;
 
 /// Results of more operations than these are not proven: the number of sequences grows with the
 /// power of their length.
-const PROVEN_OPERATIONS_MAX: usize = 7;
+pub const PROVEN_OPERATIONS_MAX: usize = 7;
 
 /// No shorter sequence over an alphabet fails the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
