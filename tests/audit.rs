@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
+mod command;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+
+use command::{file, freeorder};
 
 use freeorder::audit::{
     Action, Auditor, Counted, CounterOf, Device, Event, Finding, FindingKind, Kind, Memory,
@@ -332,21 +335,6 @@ fn snapshots_of_both_layouts_are_added_up() {
         let wrapped = [counter(Region, Dram, u64::MAX, 0), counter(Chip, Dram, u64::MAX, 1)];
         assert_eq!(found(&wrapped), [("counter-mismatch", 2), ("ghost-bytes", 1)]);
     }
-}
-
-fn freeorder(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_freeorder"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap()
-}
-
-fn file(name: &str, bytes: &[u8]) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, bytes).unwrap();
-    path.to_str().unwrap().to_owned()
 }
 
 /// The log of document 001 as it may have been: all balanced, and yet 1,021 FREE too many for

@@ -2,23 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
 
+mod command;
+
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+
+use command::freeorder;
 
 use freeorder::audit::{Action, Options, Place, Reader, Registered, wire};
 
-fn freeorder(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_freeorder"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap()
-}
-
 fn place(name: &str) -> String {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name).to_str().unwrap().to_owned()
+    command::place(name).to_str().unwrap().to_owned()
 }
 
 fn text(bytes: &[u8]) -> String {

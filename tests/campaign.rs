@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
 
+mod command;
 mod fuzzed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use command::{code, command, folder, stderr, stdout};
 use freeorder::fix::{FixSet, Preset};
 use freeorder::generate::{Order, Profile};
 use freeorder::journal::Tracking;
@@ -20,7 +22,7 @@ use freeorder::search::campaign::{Campaign, Found, Hooks, Key, Plan};
 use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
 use freeorder::violation::{OracleName, Relation, Violation};
-use fuzzed::{code, folder, fuzz, json, json_of_the_run, stderr, stdout, written};
+use fuzzed::{fuzz, json, json_of_the_run, written};
 
 const QUIET: Hooks<'static> = Hooks { is_interrupted: &|| false, running: &|_| {} };
 
@@ -337,7 +339,7 @@ fn the_order_of_threads_is_part_of_an_ordering() {
 fn an_interrupted_campaign_reports_and_continues() {
     let at = folder("interrupted");
     let arguments = ["fuzz", "--fixes", "before", "--server", "k1", "--out", "out"];
-    let child = Command::new(env!("CARGO_BIN_EXE_freeorder"))
+    let child = command()
         .args(arguments)
         .args(["--for", "1h", "--format", "json"])
         .current_dir(&at)

@@ -2,38 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
 
-use std::path::PathBuf;
+mod command;
+
 use std::process::{Command, Output, Stdio};
 
-fn freeorder(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_freeorder"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .env_remove("RUST_BACKTRACE")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// A file in the folder that cargo gives tests to write to.
-fn file(name: &str, bytes: &[u8]) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, bytes).unwrap();
-    path.to_string_lossy().into_owned()
-}
+use command::{code, command, file, freeorder, stderr, stdout};
 
 /// The exit codes are an interface: scripts branch on them.
 #[test]
@@ -125,12 +98,12 @@ fn wrong_files_of_every_kind_end_with_exit_code_2() {
 /// `freeorder matrix | head -1` is no failure.
 #[test]
 fn a_closed_pipe_is_exit_code_0() {
-    let command =
+    let piped =
         format!("{} list oracles | head -c 1 > /dev/null", env!("CARGO_BIN_EXE_freeorder"));
-    let shell = format!("set -o pipefail; for i in 1 2 3 4 5; do {command} || exit 1; done");
+    let shell = format!("set -o pipefail; for i in 1 2 3 4 5; do {piped} || exit 1; done");
     let status = Command::new("bash").args(["-c", &shell]).status().unwrap();
     assert!(status.success());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_freeorder"))
+    let mut child = command()
         .args(["run", "--seed", "7", "--trace", "--fixes", "upstream-shm", "--server", "shm"])
         .stdout(Stdio::piped())
         .spawn()

@@ -376,6 +376,11 @@ fn which_handle_is_left_counts() {
 #[test]
 fn the_mode_of_a_capture_counts() {
     assert_worlds_differ("capture begin", "capture begin normal");
+    let alloc = "alloc b0 on m0 dram 4x2048";
+    assert_worlds_differ(
+        &format!("capture begin normal; {alloc}"),
+        &format!("{alloc}; capture begin normal"),
+    );
     assert_worlds_differ("capture begin normal", "capture begin normal; capture end");
 }
 

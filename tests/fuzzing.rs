@@ -2,9 +2,12 @@
 #![cfg(feature = "fuzzing")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
+mod command;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+
+use command::{code, command, freeorder, place, stdout};
 
 use freeorder::fuzzing::TARGETS;
 use freeorder::fuzzing::scenario_text::dictionary;
@@ -23,30 +26,6 @@ fn the_dictionary_has_every_word_of_the_language() {
         let text = fs::read_to_string(path).unwrap();
         assert_eq!(text, dictionary(), "see its first line");
     }
-}
-
-fn freeorder(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_freeorder"));
-    command.args(arguments).current_dir(root()).env("NO_COLOR", "1");
-    for variable in ["FREEORDER_FIXES", "FREEORDER_SERVER", "FREEORDER_PROFILE"] {
-        command.env_remove(variable);
-    }
-    command.output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// A file, or a folder, that cargo gives tests to write to.
-fn place(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fuzzing");
-    fs::create_dir_all(&folder).unwrap();
-    folder.join(name)
 }
 
 fn written(name: &str, bytes: &[u8]) -> String {
@@ -113,7 +92,7 @@ fn a_wrong_target_or_variable_is_refused() {
     assert_eq!(code(&freeorder(&["run", "--crash", "canary", "no-such-file"])), 2);
     let variables = ["FREEORDER_FIXES", "FREEORDER_SERVER", "FREEORDER_PROFILE"];
     for variable in variables {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_freeorder"));
+        let mut command = command();
         command.args(["run", "--crash", "orderings", &bytes]).env(variable, "bogus");
         let output = command.output().unwrap();
         assert_eq!(code(&output), 2, "{variable}");

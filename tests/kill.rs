@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
 
+mod command;
 mod fuzzed;
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use command::{code, command, folder, stderr};
 use freeorder::choice::{Choices, Seeded};
-use fuzzed::{code, folder, fuzz, json, stderr, written};
+use fuzzed::{fuzz, json, written};
 
 /// The longest time before a kill: all of it is run once more, undisturbed.
 const DELAY_MICROSECONDS_MAX: u64 = 1_500_000;
@@ -18,12 +20,11 @@ const DELAY_MICROSECONDS_MAX: u64 = 1_500_000;
 const PLAN: [&str; 6] = ["--fixes", "before", "--server", "k1", "--out", "out"];
 
 fn endless(at: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_freeorder"))
+    command()
         .arg("fuzz")
         .args(PLAN)
         .args(["--for", "1h", "--jobs", "2", "--format", "json"])
         .current_dir(at)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

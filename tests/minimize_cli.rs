@@ -2,41 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod command;
+
+use std::path::Path;
+
+use command::{code, folder, freeorder, stderr, stdout};
 
 use freeorder::scenario::Scenario;
-
-fn freeorder(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_freeorder"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .env_remove("RUST_BACKTRACE")
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
 
 /// The scenario of a seed, in a file.
 fn seed(folder: &Path, seed: &str) -> String {

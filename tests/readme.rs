@@ -2,20 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
+mod command;
+
 use std::path::Path;
-use std::process::Command;
+
+use command::{freeorder, stdout};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn markdown() -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_freeorder"))
-        .args(["matrix", "--format", "markdown"])
-        .output()
-        .unwrap();
+    let output = freeorder(&["matrix", "--format", "markdown"]);
     assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap()
+    stdout(&output)
 }
 
 /// `UPDATE_README=1 cargo test --test readme` writes the table anew.
@@ -45,8 +45,7 @@ fn every_path_and_verb_in_the_readme_exists() {
             assert!(root().join(part).exists(), "{part}");
         }
     }
-    let help = Command::new(env!("CARGO_BIN_EXE_freeorder")).arg("--help").output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help = stdout(&freeorder(&["--help"]));
     let commands = readme.lines().filter(|line| line.starts_with("$ "));
     for line in commands.filter_map(|line| line.split(" -- ").nth(1)) {
         let verb = line.split_whitespace().next().unwrap();

@@ -2,35 +2,29 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot start the command has failed")]
 
+mod command;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
+
+use command::{code, command, stdout};
 
 fn regress(arguments: &[&str], github: bool) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_freeorder"));
-    command.arg("regress").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.env("NO_COLOR", "1").env_remove("GITHUB_ACTIONS");
+    let mut command = command();
+    command.arg("regress").args(arguments);
     if github {
         command.env("GITHUB_ACTIONS", "true");
     }
     command.output().unwrap()
 }
 
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
 const WRONG: &str = "freeorder 1\r\n# keep me: alloc=1\nopen   m0 2x4\nalloc b0 on m0 dram 1x2048\n\
     \nexpect final k2: alloc=1 free=0  # alloc=1\nexpect final shm: leftover_keys=3\n";
 
-/// A folder of its own, with these files.
-fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("regress").join(name);
-    let _ = fs::remove_dir_all(&root);
+/// A folder with these files.
+fn tree(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let root = command::folder(name);
     for (path, text) in files {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -62,8 +56,7 @@ fn the_whole_corpus_comes_out_as_recorded() {
 /// Exit code 1, the line, and both numbers; under GitHub beside the line.
 #[test]
 fn a_changed_number_is_told_with_its_line() {
-    let root =
-        folder("changed", &[("a/wrong.scenario", WRONG), ("none.scenario", "freeorder 1\n")]);
+    let root = tree("changed", &[("a/wrong.scenario", WRONG), ("none.scenario", "freeorder 1\n")]);
     let output = regress(&[name(&root)], false);
     assert_eq!(code(&output), 1);
     let text = stdout(&output).replace(name(&root), "DIR");
@@ -81,7 +74,7 @@ fn junit_has_a_case_a_file() {
     let right = "freeorder 1\nopen m0 1x1\nexpect final k2: alloc=0\n";
     let files =
         [("wrong.scenario", WRONG), ("none.scenario", "freeorder 1\n"), ("right.scenario", right)];
-    let root = folder("junit", &files);
+    let root = tree("junit", &files);
     let report = root.join("report.xml");
     assert_eq!(code(&regress(&[name(&root), "--junit", name(&report)], false)), 1);
     let text = fs::read_to_string(report).unwrap().replace(name(&root), "DIR");
@@ -93,7 +86,7 @@ fn junit_has_a_case_a_file() {
 /// Updating is a decision that is read as a diff; it touches numbers and nothing else.
 #[test]
 fn update_rewrites_numbers_in_place_and_shows_the_difference() {
-    let root = folder("update", &[("corpus/defects/wrong.scenario", WRONG)]);
+    let root = tree("update", &[("corpus/defects/wrong.scenario", WRONG)]);
     let file = root.join("corpus/defects/wrong.scenario");
     let output = regress(&[name(&root), "--update"], false);
     // The shared memory has no keys, so one number cannot be written and stays wrong.
@@ -113,7 +106,7 @@ fn update_rewrites_numbers_in_place_and_shows_the_difference() {
 #[test]
 fn update_refuses_claims_and_then_writes_nothing() {
     let files = [("corpus/claims/wrong.scenario", WRONG), ("corpus/a.scenario", WRONG)];
-    let root = folder("claims", &files);
+    let root = tree("claims", &files);
     let claims = root.join("corpus/claims");
     for path in [root.clone(), root.join("corpus"), claims.clone(), claims.join("wrong.scenario")] {
         let output = regress(&[name(&path), "--update"], false);
@@ -128,10 +121,10 @@ fn update_refuses_claims_and_then_writes_nothing() {
 /// A file that nobody can read, or a folder without scenarios, is no success.
 #[test]
 fn bad_input_ends_with_exit_code_2() {
-    let root = folder("bad", &[("a.scenario", "freeorder 1\ndealocate b0\n"), ("b/c.txt", "x")]);
+    let root = tree("bad", &[("a.scenario", "freeorder 1\ndealocate b0\n"), ("b/c.txt", "x")]);
     let nothing = root.join("b");
     let disputed = "freeorder 1\n# disputed finl k2: alloc=1\n";
-    let wrong = folder("disputed", &[("a.scenario", disputed)]);
+    let wrong = tree("disputed", &[("a.scenario", disputed)]);
     for path in [root.clone(), nothing, root.join("no-such-folder"), wrong] {
         let output = regress(&[name(&path)], false);
         assert_eq!(code(&output), 2, "{}", path.display());
@@ -142,7 +135,7 @@ fn bad_input_ends_with_exit_code_2() {
 /// Under GitHub the annotations go to standard error, so that the JSON stays JSON.
 #[test]
 fn json_stays_json() {
-    let root = folder("json", &[("wrong.scenario", WRONG)]);
+    let root = tree("json", &[("wrong.scenario", WRONG)]);
     let output = regress(&[name(&root), "--format", "json"], true);
     assert_eq!(code(&output), 1);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

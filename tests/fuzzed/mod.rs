@@ -4,43 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Output;
 
-/// An empty folder.
-pub fn folder(name: &str) -> PathBuf {
-    let program = std::env::current_exe().unwrap();
-    let program = program.file_stem().unwrap().to_string_lossy().into_owned();
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(program).join(name);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
-}
+use crate::command::{command, stderr};
 
 /// Runs a campaign in a folder; the result is JSON unless the arguments say otherwise.
 pub fn fuzz(at: &Path, arguments: &[&str]) -> Output {
     let format: &[&str] = if arguments.contains(&"--format") { &[] } else { &["--format", "json"] };
-    Command::new(env!("CARGO_BIN_EXE_freeorder"))
-        .arg("fuzz")
-        .args(arguments)
-        .args(format)
-        .current_dir(at)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-pub fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-pub fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-pub fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    command().arg("fuzz").args(arguments).args(format).current_dir(at).output().unwrap()
 }
 
 /// The report, without the only number that no two runs share.
