@@ -61,6 +61,11 @@ pub const ASSUMPTIONS: &[Assumption] = &[
          modelled.",
     ),
     assumed(
+        "serve/machine.rs",
+        "total_l1_size counts the worker cores of the compute grid; the servers multiply with a \
+         grid whose size was not seen.",
+    ),
+    assumed(
         "server/shm.rs",
         "no 65th process and no 17th chip in a region, for which the layout has no slot.",
     ),

@@ -25,10 +25,13 @@ pub mod realrt;
 pub mod runtime;
 pub mod scenario;
 pub mod search;
+#[cfg(target_os = "linux")]
+pub mod serve;
 pub mod server;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 pub mod suggest;
 pub mod units;
 pub mod violation;
+pub mod wire;
 pub mod world;

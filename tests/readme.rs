@@ -61,7 +61,7 @@ fn every_dependency_has_a_sentence() {
     let mut inside = false;
     for line in manifest.lines() {
         if line.starts_with('[') {
-            inside = line == "[dependencies]" || line == "[dev-dependencies]";
+            inside = line.ends_with("dependencies]");
         } else if let Some((name, _)) = line.split_once(" = ").filter(|_| inside) {
             assert!(architecture.contains(&format!("`{name}`")), "{name}");
         }

@@ -5,12 +5,13 @@
 use std::path::{Path, PathBuf};
 
 /// The modules, lowest first: each may use only those before it (ARCHITECTURE.md).
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 28] = [
     "units",
     "suggest",
     "mark",
     "op",
     "message",
+    "wire",
     "event",
     "fix",
     "violation",
@@ -29,6 +30,7 @@ const LAYERS: [&str; 26] = [
     "measure",
     "interop",
     "audit",
+    "serve",
     "realrt",
     "fuzzing",
     "cli",

@@ -15,12 +15,10 @@ use super::ledger::{Entry, Key, Ledger};
 use super::overlaps::Overlaps;
 use super::read::Kind;
 use super::statements::Statements;
+use crate::wire;
 
-/// Device numbers are below this: the largest machine has half as many.
-const DEVICES_MAX: u32 = 64;
-
-/// The server of the last era refuses more than 100 GiB.
-const SIZE_MAX: u64 = 100 << 30;
+/// Device numbers are below this.
+const DEVICES_MAX: u32 = wire::DEVICES_MAX as u32;
 
 /// Events whose keys are fetched together.
 const BATCH: usize = 64;
@@ -168,7 +166,8 @@ impl Auditor {
         } else if !self.capture.alloc(event, &mut self.findings) {
             return;
         }
-        if key.device.0 as u32 >= DEVICES_MAX || event.size.is_none_or(|size| size.0 > SIZE_MAX) {
+        if key.device.0 as u32 >= DEVICES_MAX || event.size.is_none_or(|size| size > wire::SIZE_MAX)
+        {
             self.bad_field(event);
         }
         let count = if let Registered::Count(count) = registered { count } else { 1 };

@@ -1,5 +1,8 @@
 //! `freeorder bench`: how fast the allocator, the whole model and the reducer are here and now.
 
+#[cfg(target_os = "linux")]
+mod serve;
+
 use std::fmt;
 use std::time::Instant;
 
@@ -18,6 +21,8 @@ use crate::measure::Walk;
 use crate::measure::reduction::{Input, KINDS, Reduction, SMALL_INPUTS, reduce, small_inputs};
 use crate::search::enumerate::Limits;
 use crate::search::optimum::optimum;
+#[cfg(target_os = "linux")]
+use crate::serve::Load;
 use crate::server::ServerKind;
 
 /// How many states are looked at for what is better than the result of a small input: all of them.
@@ -38,6 +43,9 @@ enum What {
     /// The reducer, on failing inputs of 6 to 10, of 100 and of 10,000 operations; exit code 1 if
     /// anything shorter or smaller in an input's own words fails as its result does.
     Minimize,
+    /// The server, with clients that send one message after another.
+    #[cfg(target_os = "linux")]
+    Serve,
 }
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +77,17 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000))]
     cases: u64,
+    /// Clients (serve)
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
+    clients: u32,
+    /// Messages of all clients (serve)
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    messages: u64,
+    /// The bytes of a record: 72, 112, 128 or 144 (serve)
+    #[arg(long, value_name = "BYTES", default_value_t = 112, value_parser = super::audit::records)]
+    wire: usize,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -141,6 +160,21 @@ pub enum Row {
     Minimize(MinimizeRow),
     /// Audits.
     Audit(AuditRow),
+    /// A server under load.
+    #[cfg(target_os = "linux")]
+    Serve(serve::ServeRow),
+}
+
+impl Row {
+    /// Whether what was measured was wrong, too.
+    fn found(&self) -> bool {
+        match self {
+            Self::Speed(_) | Self::Audit(_) => false,
+            Self::Minimize(row) => row.at_optimum + row.undecided < row.cases,
+            #[cfg(target_os = "linux")]
+            Self::Serve(row) => row.found(),
+        }
+    }
 }
 
 /// The figures.
@@ -166,17 +200,21 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Allocator => LIVE_BLOCK_COUNTS.map(|live| Row::Speed(allocator(live, args))).to_vec(),
         What::Walk => vec![Row::Speed(walk(args))],
         What::Audit => vec![audit(InputKind::ServerLog, args)?, audit(InputKind::Wire, args)?],
+        #[cfg(target_os = "linux")]
+        What::Serve => {
+            let (clients, messages, record_size) = (args.clients, args.messages, args.wire);
+            let process = std::process::id() as i32;
+            let load = Load { clients, messages, record_size, process };
+            vec![Row::Serve(serve::measure(load)?)]
+        }
         What::Minimize => reductions(args),
     };
-    let misses = rows.iter().any(|row| match row {
-        Row::Minimize(row) => row.at_optimum + row.undecided < row.cases,
-        Row::Speed(_) | Row::Audit(_) => false,
-    });
+    let found = rows.iter().any(Row::found);
     match args.format {
         Format::Json => output::print_json(&BenchTable { version: 1, rows })?,
         Format::Text => output::print(&text(&rows))?,
     }
-    Ok(if misses { Outcome::Found } else { Outcome::Clean })
+    Ok(if found { Outcome::Found } else { Outcome::Clean })
 }
 
 fn allocator(live: usize, args: &Args) -> BenchRow {
@@ -329,6 +367,14 @@ impl fmt::Display for Row {
                 let AuditRow { name, live_keys, bytes, events, mb_per_s, ns_per_event } = row;
                 write!(f, "{name}, {live_keys} live keys, {bytes} bytes, {events} events: ")?;
                 write!(f, "{mb_per_s:.0} MB/s, {ns_per_event:.1} ns an event")
+            }
+            #[cfg(target_os = "linux")]
+            Self::Serve(row) => {
+                let serve::ServeRow { name, clients, messages, seconds, .. } = row;
+                let millions = row.per_second / 1e6;
+                write!(f, "{name}, {clients} clients, {messages} messages: {seconds:.2} s, ")?;
+                write!(f, "{millions:.2} million messages/s, ")?;
+                write!(f, "{} lost, {} reordered", row.lost, row.reordered)
             }
             Self::Minimize(row) => {
                 let MinimizeRow { name, cases, mean_ms, median_ms, p90_ms, max_ms, .. } = row;

@@ -20,13 +20,16 @@ mod output;
 mod regress;
 mod run;
 mod schema;
+#[cfg(target_os = "linux")]
+mod send;
+#[cfg(target_os = "linux")]
+mod serve;
 mod setup_runtime;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub use interrupt::interrupt;
 pub use output::{Failure, Outcome};
 
 /// Settles which order of frees breaks a multi-device runtime.
@@ -62,6 +65,12 @@ enum Verb {
     Import(import::Args),
     /// Shows where two such inputs part.
     Diff(diff::Args),
+    /// Serves real clients in place of the allocation server, and records what they send.
+    #[cfg(target_os = "linux")]
+    Serve(serve::Args),
+    /// Sends what the clients of a scenario send to an allocation server.
+    #[cfg(target_os = "linux")]
+    Send(send::Args),
     /// Shows real bugs of the past that switches bring back, and how soon a search finds them.
     Defects(defects::Args),
     /// Runs every scenario of a folder and compares the numbers with those recorded in it.
@@ -103,6 +112,18 @@ pub fn report_bug(panic: &std::panic::PanicHookInfo<'_>) {
     ));
 }
 
+/// Watches for Ctrl-C, but for a server, which waits for it together with everything else.
+fn watch_for_interrupts(verb: &Verb) {
+    #[cfg(target_os = "linux")]
+    if matches!(verb, Verb::Serve(_)) {
+        return;
+    }
+    let _ = verb;
+    if let Err(error) = ctrlc::set_handler(interrupt::interrupt) {
+        output::say(&format!("warning: cannot watch for Ctrl-C: {error}"));
+    }
+}
+
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -110,6 +131,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };
+    watch_for_interrupts(&cli.verb);
     let done = match cli.verb {
         Verb::Matrix(args) => matrix::main(&args),
         Verb::Run(args) => run::main(&args),
@@ -119,6 +141,10 @@ pub fn main() -> ExitCode {
         Verb::Audit(args) => audit::main(&args),
         Verb::Import(args) => import::main(&args),
         Verb::Diff(args) => diff::main(&args),
+        #[cfg(target_os = "linux")]
+        Verb::Serve(args) => serve::main(&args),
+        #[cfg(target_os = "linux")]
+        Verb::Send(args) => send::main(&args),
         Verb::Defects(args) => defects::main(&args),
         Verb::Regress(args) => regress::main(&args),
         #[cfg(feature = "fuzzing")]

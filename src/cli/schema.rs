@@ -36,6 +36,12 @@ enum What {
     ConformRuntime,
     /// `freeorder regress --format json`
     Regress,
+    /// `freeorder serve --format json`
+    #[cfg(target_os = "linux")]
+    Serve,
+    /// `freeorder send --format json`
+    #[cfg(target_os = "linux")]
+    Send,
     /// `freeorder bench --format json`
     Bench,
     /// `freeorder defects --format json`
@@ -64,6 +70,10 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Diff => schema_for!(DiffReport),
         What::ConformRuntime => schema_for!(RuntimeTable),
         What::Regress => schema_for!(RegressTable),
+        #[cfg(target_os = "linux")]
+        What::Serve => schema_for!(super::serve::ServeReport),
+        #[cfg(target_os = "linux")]
+        What::Send => schema_for!(super::send::SendReport),
         What::Bench => schema_for!(BenchTable),
         What::Defects => schema_for!(DefectTable),
         What::DefectsProve => schema_for!(ProofTable),

@@ -1,33 +1,22 @@
+use super::rule::{Held, OnDuplicate, Registration, Release, register, release};
 use super::{Entry, KeyRule, Semantics, ServerKind, ServerMark, distinct};
 use crate::journal::{Fingerprint, LaneCounters, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
-use crate::units::{BufferType, Bytes, Lanes};
+use crate::units::{BufferType, Lanes};
 
 /// What an entry stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stored {
-    size: Bytes,
+    held: Held,
     buffer_type: BufferType,
-    references: u32,
     owner_pid: u32,
 }
 
 impl Fingerprint for Stored {
     fn fingerprint(&self) -> u64 {
-        let counts = u64::from(self.references) | u64::from(self.owner_pid) << 32;
-        mix(mix(self.size.0, counts), self.buffer_type as u64)
+        let counts = u64::from(self.held.references) | u64::from(self.owner_pid) << 32;
+        mix(mix(self.held.size.0, counts), self.buffer_type as u64)
     }
-}
-
-/// What a second ALLOC of a live key does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnDuplicate {
-    /// Overwrites the entry and adds to the counters again (k1).
-    Overwrite,
-    /// Counts a reference and touches nothing else (k2).
-    Count,
-    /// Counts a reference and replaces the size without correcting the counters (k2e).
-    CountAndReplaceSize,
 }
 
 /// k1, k2 and k2e: keyed by {device, buffer id} (allocation-server.md 1.7).
@@ -41,30 +30,22 @@ pub struct Keyed {
 
 impl Keyed {
     pub fn new(kind: ServerKind, rule: KeyRule, tracking: Tracking) -> Self {
-        let on_duplicate = match kind {
-            ServerKind::K0 | ServerKind::K1 => OnDuplicate::Overwrite,
-            ServerKind::K2 | ServerKind::Shm => OnDuplicate::Count,
-            ServerKind::K2e => OnDuplicate::CountAndReplaceSize,
-        };
         let (entries, bytes) = (LaneMap::new(tracking), LaneCounters::new(tracking));
-        Self { on_duplicate, rule, entries, bytes }
+        Self { on_duplicate: OnDuplicate::of(kind), rule, entries, bytes }
     }
 
     #[inline]
     fn allocate(&mut self, message: &AllocMessage) {
         let (bytes, on_duplicate) = (&mut self.bytes, self.on_duplicate);
-        let AllocMessage { size, buffer_type, pid, .. } = *message;
-        let first = Stored { size, buffer_type, references: 1, owner_pid: pid };
+        let AllocMessage { size, buffer_type, pid: owner_pid, .. } = *message;
         self.entries.update(self.rule.key(message), message.devices, |devices, old| {
-            let counted = old.filter(|_| on_duplicate != OnDuplicate::Overwrite);
-            let Some(old) = counted else {
-                bytes.add(devices, size);
-                return Some(first);
-            };
-            let references = old.references + 1;
-            match on_duplicate {
-                OnDuplicate::CountAndReplaceSize => Some(Stored { size, references, ..old }),
-                OnDuplicate::Count | OnDuplicate::Overwrite => Some(Stored { references, ..old }),
+            let decided = register(on_duplicate, old.map(|old| old.held), size);
+            match (decided, old) {
+                (Registration::Again(held), Some(old)) => Some(Stored { held, ..old }),
+                (Registration::Written(held) | Registration::Again(held), _) => {
+                    bytes.add(devices, size);
+                    Some(Stored { held, buffer_type, owner_pid })
+                }
             }
         });
     }
@@ -73,16 +54,16 @@ impl Keyed {
     fn free(&mut self, message: &AllocMessage) -> Lanes {
         let bytes = &mut self.bytes;
         let mut missed = Lanes::NONE;
-        self.entries.update(self.rule.key(message), message.devices, |devices, old| match old {
-            None => {
+        self.entries.update(self.rule.key(message), message.devices, |devices, old| match release(
+            old.map(|old| old.held),
+        ) {
+            Release::Unknown => {
                 missed = missed.or(devices);
                 None
             }
-            Some(old) if old.references > 1 => {
-                Some(Stored { references: old.references - 1, ..old })
-            }
-            Some(old) => {
-                bytes.subtract_wrapping(devices, old.size);
+            Release::Kept(held) => old.map(|old| Stored { held, ..old }),
+            Release::Gone(size) => {
+                bytes.subtract_wrapping(devices, size);
                 None
             }
         });
@@ -114,11 +95,11 @@ impl Semantics for Keyed {
     fn entries(&self) -> Vec<Entry> {
         self.entries
             .iter()
-            .map(|(key, devices, Stored { size, buffer_type, .. })| Entry {
+            .map(|(key, devices, Stored { held, buffer_type, .. })| Entry {
                 devices,
                 address: KeyRule::address(key),
                 buffer_type,
-                size,
+                size: held.size,
             })
             .collect()
     }
@@ -135,7 +116,7 @@ impl Semantics for Keyed {
         for (key, devices, stored) in self.entries.entries() {
             if stored.owner_pid == pid {
                 self.entries.update(key, devices, |_, _| None);
-                self.bytes.subtract_wrapping(devices, stored.size);
+                self.bytes.subtract_wrapping(devices, stored.held.size);
                 removed += u64::from(devices.count());
             }
         }

@@ -4,6 +4,7 @@
 //! are "8 warnings", "1 warning" or "clean" under k0, k1 and k2 (allocation-server.md 1.7, 1.8).
 
 mod keyed;
+pub mod rule;
 mod shm;
 mod single_key;
 

@@ -1,7 +1,4 @@
-//! What clients send to the allocation server: packed records, no header, no length.
-//!
-//! The first 40 bytes of a record are the same in every version (allocation-server.md 1.2), so that
-//! a version is nothing but a size: 72, 112, 128 or 144 bytes.
+//! What clients send to the allocation server, as a stream that somebody kept.
 
 use std::io;
 
@@ -9,16 +6,12 @@ use super::super::event::{
     Action, Device, Event, Memory, Missed, Place, Process, Registered, Released,
 };
 use super::chunks::Chunks;
-use crate::units::{Bytes, DeviceAddr};
-
-/// The sizes of a record, oldest version first.
-pub const RECORD_SIZES: [usize; 4] = [72, 112, 128, 144];
+use crate::units::Bytes;
+use crate::wire::{Head, is_plausible, is_record};
+pub use crate::wire::{RECORD_SIZES, record_size};
 
 /// How much of a stream decides the size of its records.
 const SAMPLE: usize = 64 << 10;
-
-/// The part of a record that every version has.
-const HEAD: usize = 40;
 
 /// A reader of a stream.
 pub(super) struct Wire {
@@ -109,71 +102,10 @@ impl Wire {
     }
 }
 
-/// The size at which records cover most of a sample; none if there is no record.
-#[must_use]
-pub fn record_size(sample: &[u8]) -> Option<usize> {
-    // What is plausible tells sizes apart best; a stream of broken messages still has a shape.
-    [is_plausible, is_record].into_iter().find_map(|is_good: fn(&[u8]) -> bool| {
-        let covered = RECORD_SIZES.map(|size| (covered(sample, size, is_good), size));
-        // Half of the records of one version cover as much as all of another: the smaller size.
-        let best = covered.into_iter().rev().max_by_key(|&(bytes, _)| bytes);
-        best.filter(|&(bytes, _)| bytes > 0).map(|(_, size)| size)
-    })
-}
-
-/// The bytes of records that another one follows, or the end.
-fn covered(sample: &[u8], size: usize, is_good: fn(&[u8]) -> bool) -> usize {
-    let good = |at: usize| sample.get(at..at + HEAD).is_some_and(is_good);
-    let (mut at, mut bytes) = (0, 0);
-    while at + HEAD <= sample.len() {
-        let next = at + size;
-        let ends = next == sample.len() || next < sample.len() && next + HEAD > sample.len();
-        if good(at) && (ends || good(next)) {
-            bytes += size;
-            at = next;
-        } else {
-            at += 1;
-        }
-    }
-    bytes
-}
-
-/// Whether a record can start here: the server of the last era asks for no more than a type of 1
-/// to 12; clients clear the padding first.
-#[inline(always)]
-fn is_record(bytes: &[u8]) -> bool {
-    let padding = u32::from_le_bytes([0, bytes[1], bytes[2], bytes[3]]);
-    let more = u32::from_le_bytes([0, bytes[17], bytes[18], bytes[19]]);
-    bytes[0].wrapping_sub(1) < 12 && padding == 0 && more == 0
-}
-
-/// The largest process id of Linux.
-const PROCESS_MAX: i32 = 1 << 22;
-
-/// Whether a record starts here whose fields can all be: in the middle of a record there is
-/// something that looks like one more often than not.
-fn is_plausible(bytes: &[u8]) -> bool {
-    is_record(bytes)
-        && (-1..64).contains(&word(bytes, 4))
-        && (1..=PROCESS_MAX).contains(&word(bytes, 20))
-        && quad(bytes, 8) <= 100 << 30
-}
-
-#[inline(always)]
-fn quad(record: &[u8], at: usize) -> u64 {
-    let bytes = record[at..at + 8].first_chunk().expect("eight bytes were asked for");
-    u64::from_le_bytes(*bytes)
-}
-
-#[inline(always)]
-fn word(record: &[u8], at: usize) -> i32 {
-    let bytes = record[at..at + 4].first_chunk().expect("four bytes were asked for");
-    i32::from_le_bytes(*bytes)
-}
-
 #[inline(always)]
 fn event(record: &[u8], place: Place) -> Event {
-    let action = match record[0] {
+    let head = Head::of(record);
+    let action = match head.code {
         1 => Action::Alloc(Registered::Plain),
         2 => Action::Free(Released::Plain),
         8 => Action::CircularAlloc,
@@ -183,19 +115,17 @@ fn event(record: &[u8], place: Place) -> Event {
         _ => Action::Other,
     };
     let event = Event {
-        device: Device(word(record, 4)),
-        address: DeviceAddr(quad(record, 24)),
-        process: Some(Process(word(record, 20))),
+        device: Device(head.device),
+        address: head.buffer,
+        process: Some(Process(head.process)),
         ..Event::new(place, action)
     };
     match action {
-        Action::Alloc(_) => Event {
-            size: Some(Bytes(quad(record, 8))),
-            memory: Memory::from_code(record[16].into()),
-            ..event
-        },
+        Action::Alloc(_) => {
+            Event { size: Some(head.size), memory: Memory::from_code(head.memory.into()), ..event }
+        }
         Action::CircularAlloc | Action::CircularFree | Action::KernelLoad => {
-            Event { size: Some(Bytes(quad(record, 8))), ..event }
+            Event { size: Some(head.size), ..event }
         }
         _ => event,
     }
@@ -219,12 +149,14 @@ pub fn record(event: &Event, size: usize) -> Option<Vec<u8>> {
         Action::KernelUnload => 11,
         _ => return None,
     };
-    let mut bytes = vec![0; size.max(HEAD)];
-    bytes[0] = code;
-    bytes[4..8].copy_from_slice(&event.device.0.to_le_bytes());
-    bytes[8..16].copy_from_slice(&event.size.unwrap_or_default().0.to_le_bytes());
-    bytes[16] = event.memory.unwrap_or_default() as u8;
-    bytes[20..24].copy_from_slice(&event.process.unwrap_or_default().0.to_le_bytes());
-    bytes[24..32].copy_from_slice(&event.address.0.to_le_bytes());
-    Some(bytes)
+    let head = Head {
+        code,
+        device: event.device.0,
+        size: event.size.unwrap_or_default(),
+        memory: event.memory.unwrap_or_default() as u8,
+        process: event.process.unwrap_or_default().0,
+        buffer: event.address,
+        timestamp: 0,
+    };
+    Some(head.record(size))
 }
