@@ -131,7 +131,9 @@ fn the_log_is_in_the_words_of_the_real_server() {
     let expected: String = refused.iter().map(|line| format!("{warning}{line}\n")).collect();
     assert_eq!(err, expected);
     let socket = server.folder.at("s").display().to_string();
-    let out = server.text("out").replace(&pid.to_string(), "PID").replace(&socket, "SOCKET");
+    let out = server.text("out").replace(&socket, "SOCKET");
+    let out =
+        out.replace(&format!("PID {pid}"), "PID ...").replace(&format!("PID: {pid}"), "PID: ...");
     insta::assert_snapshot!("serve_log", out);
     // What it prints is a server log of the last era, for whoever reads such.
     let log = server.folder.at("out");
@@ -480,4 +482,31 @@ fn a_full_table_refuses_and_goes_on() {
     assert_eq!((of("alloc"), of("refused"), of("live"), of("unknown")), (12, 20, 1, 0));
     let err = server.text("err");
     assert_eq!(err.matches("More than 10 buffers").count(), 10, "{err}");
+}
+
+/// Out of file descriptors, the server serves whom it has, sleeps, and takes the others later.
+#[test]
+fn more_clients_than_descriptors_wait_for_their_turn() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_freeorder")]);
+    let mut server = Server::spawn(Folder::new(), command, &["--format", "json"]);
+    let mut clients: Vec<_> = (0..60).map(|_| server.client(112)).collect();
+    (0..60).zip(&mut clients).for_each(|(nth, client)| client.send(alloc(nth, 4096, 64, 0)));
+    clients[0].ask(RecordType::Query, 0);
+    let spent = || -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = spent();
+    sleep(Duration::from_millis(500));
+    assert!(spent() - before < 10, "{} hundredths of a second", spent() - before);
+    for (nth, mut client) in (0..).zip(clients) {
+        client.send(free(nth, 4096));
+        client.ask(RecordType::Query, nth);
+    }
+    let summary = server.summary();
+    let of = |field: &str| summary[field].as_u64().unwrap();
+    assert_eq!((of("alloc"), of("free"), of("connections")), (60, 60, 60));
+    assert_eq!(summary["balanced"], true);
 }
