@@ -23,6 +23,8 @@ pub(super) struct Console<'c> {
     shown_at: Instant,
     /// Lines of the table that is on the terminal.
     lines: usize,
+    /// The table that was drawn last.
+    drawn: String,
     failure: Option<Failure>,
 }
 
@@ -38,6 +40,7 @@ impl<'c> Console<'c> {
             shown: None,
             shown_at: now,
             lines: 0,
+            drawn: String::new(),
             failure: None,
         }
     }
@@ -121,9 +124,13 @@ impl<'c> Console<'c> {
         self.shown_at = now;
         let rate = (counts.messages - before) as f64 / seconds.max(0.001);
         let text = live_table(table, counts, rate);
+        if self.lines > 0 && text == self.drawn {
+            return Ok(());
+        }
         self.erase()?;
         self.lines = text.lines().count();
-        output::print(&text)
+        self.drawn = text;
+        output::print(&self.drawn)
     }
 
     /// Takes the table off the terminal.
@@ -140,28 +147,27 @@ fn live_table(table: &Table, counts: &Counts, rate: f64) -> String {
     let Counts { open, messages, refused, .. } = counts;
     let mut out = format!("{open} clients, {messages} messages, {rate:.0}/s, {refused} refused\n");
     out.push_str(
-        "device  buffers        DRAM          L1    L1_SMALL       TRACE         CBs     \
-         kernels  unknown FREE\n",
+        "dev  buffers     DRAM       L1 L1_SMALL    TRACE      CBs  kernels  unknown FREE\n",
     );
     let seen = table.devices().filter(|(_, counts)| **counts != DeviceCounts::default());
     for (device, DeviceCounts { live, totals, unknown, .. }) in seen {
-        let _ = write!(out, "{:>6} {live:>8}", device.0);
+        let _ = write!(out, "{:>3} {live:>8}", device.0);
         let sizes = [totals.dram, totals.l1, totals.l1_small, totals.trace];
         for size in sizes.into_iter().chain([totals.circular, totals.kernels]) {
-            let _ = write!(out, "{:>12}", binary(size.0));
+            let _ = write!(out, "{:>9}", binary(size.0));
         }
         let _ = writeln!(out, "{unknown:>14}");
     }
     out
 }
 
-/// Bytes with the largest unit that leaves something before the point.
+/// Bytes with the largest binary unit that leaves something before the point.
 fn binary(bytes: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let units = ['K', 'M', 'G', 'T', 'P', 'E'];
     let power = bytes.checked_ilog2().unwrap_or(0) / 10;
     match power.checked_sub(1).and_then(|nth| units.get(nth as usize)) {
-        None => format!("{bytes} B"),
-        Some(unit) => format!("{:.1} {unit}", bytes as f64 / (1_u64 << (10 * power)) as f64),
+        None => bytes.to_string(),
+        Some(unit) => format!("{:.1}{unit}", bytes as f64 / (1_u64 << (10 * power)) as f64),
     }
 }
 
@@ -183,11 +189,11 @@ mod tests {
         let text = live_table(&table, &counts, 1.5);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "2 clients, 3 messages, 2/s, 0 refused");
-        let row = "     3        1    12.0 KiB         0 B         0 B         0 B    16.0 EiB";
+        let row = "  3        1    12.0K        0        0        0    16.0E        0 ";
         assert!(lines[2].starts_with(row), "{text}");
-        assert!(lines[3].starts_with("    31        0         0 B"), "{text}");
+        assert!(lines[3].starts_with(" 31        0        0"), "{text}");
         assert!(lines[3].ends_with(" 1") && lines.len() == 4, "{text}");
         let widths = [1, 2, 3].map(|nth: usize| lines[nth].len());
-        assert_eq!(widths, [widths[0]; 3], "{text}");
+        assert_eq!(widths, [80; 3], "{text}");
     }
 }
