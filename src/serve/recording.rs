@@ -10,8 +10,8 @@ use crate::wire::{HEAD, RECORD_SIZES};
 /// Every message is kept as a record of the oldest version: its head has all that clients say.
 const RECORD: usize = RECORD_SIZES[0];
 
-/// What waits to be written is written when it is larger.
-const FULL: usize = 1 << 20;
+/// What waits to be written is written when it is larger: while it is still in the nearest cache.
+const FULL: usize = 32 << 10;
 
 /// A recording.
 pub(super) struct Recording {
