@@ -98,8 +98,7 @@ fn wrong_files_of_every_kind_end_with_exit_code_2() {
 /// `freeorder matrix | head -1` is no failure.
 #[test]
 fn a_closed_pipe_is_exit_code_0() {
-    let piped =
-        format!("{} list oracles | head -c 1 > /dev/null", env!("CARGO_BIN_EXE_freeorder"));
+    let piped = format!("{} list oracles | head -c 1 > /dev/null", env!("CARGO_BIN_EXE_freeorder"));
     let shell = format!("set -o pipefail; for i in 1 2 3 4 5; do {piped} || exit 1; done");
     let status = Command::new("bash").args(["-c", &shell]).status().unwrap();
     assert!(status.success());
