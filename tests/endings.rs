@@ -142,10 +142,20 @@ fn a_program_of_a_closed_mesh_does_not_run() {
 /// The reaper ends the entries of the process that died, and of no other.
 #[test]
 fn the_reaper_leaves_the_living_alone() {
-    let two = "open m0 2x4; alloc b0 on m0 dram 4x2048; process q1; open m1 2x4; \
-               alloc b1 on m1 dram 6x2048; kill q1; process q0; reap";
+    let two = "open m0 2x4; alloc b0 on m0 dram 6x2048; process q1; open m1 2x4; \
+               alloc b1 on m1 dram 4x2048; kill q1; process q0; reap";
     let after = |rest: &str| report(&format!("{two}{rest}"), "upstream-shm", "shm").leftover_bytes;
-    assert_eq!(after(""), 8 * 4 * 2048);
+    assert_eq!(after(""), 8 * 6 * 2048);
     assert_eq!(after("; drop b0"), 0);
     assert_eq!(after("; kill q0; process q1; reap"), 0);
+}
+
+/// Only the mesh's own buffers are what `clear-allocator` would pull the ground from under.
+#[test]
+fn an_allocator_without_buffers_is_not_cleared() {
+    let other = "open m0 2x4; open m1 2x4; alloc b0 on m1 dram 4x2048; clear-allocator m0";
+    assert_eq!(report(other, "final", "k2").operations, 3);
+    assert_eq!(report(&other.replace("or m0", "or m1"), "final", "k2").operations, 4);
+    let ended = "open m0 2x4; alloc b0 on m0 dram 4x2048; deallocate b0; clear-allocator m0";
+    assert_eq!(report(ended, "final", "k2").operations, 3);
 }

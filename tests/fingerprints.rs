@@ -371,6 +371,11 @@ fn which_handle_is_left_counts() {
     let shared = "alloc b0 on m0 dram 4x2048; share b1 of b0";
     assert_worlds_differ(&format!("{shared}; drop b0"), &format!("{shared}; drop b1"));
     assert_worlds_differ(&format!("{shared}; cycle b0"), &format!("{shared}; cycle b1"));
+    let two = "alloc b0 on m0 dram 4x2048; alloc b1 on m0 dram 4x2048";
+    assert_worlds_differ(
+        &format!("{two}; share b2 of b0; share b3 of b1"),
+        &format!("{two}; share b2 of b1; share b3 of b0"),
+    );
 }
 
 #[test]

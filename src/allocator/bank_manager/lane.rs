@@ -51,3 +51,34 @@ impl Lane {
         self.list.fingerprint() ^ leaked.fold(0, u64::wrapping_add)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allocator::free_list_opt::{Direction, FreeListConfig, SearchPolicy};
+    use crate::units::Bytes;
+
+    /// Exploration merges states by it: no block, one block and a kept block are three states.
+    #[test]
+    fn blocks_and_leaks_count() {
+        let config = FreeListConfig {
+            max_size: Bytes(1 << 20),
+            offset: DeviceAddr(0),
+            min_allocation: Bytes(1024),
+            alignment: Bytes(1024),
+            policy: SearchPolicy::Best,
+        };
+        let mut lane = Lane::new(FreeListOpt::new(config));
+        let mut seen = vec![lane.fingerprint()];
+        for _ in 0..2 {
+            let address = lane.list.allocate(Bytes(2048), Direction::BottomUp).expect("it is empty");
+            seen.push(lane.fingerprint());
+            lane.leaked.push(address);
+            seen.push(lane.fingerprint());
+        }
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+    }
+}
