@@ -73,7 +73,7 @@ const SEQUENCES_MAX: u64 = if cfg!(feature = "slow-tests") { 1_000_000_000_000 }
 /// file: `freeorder defects --prove --update` writes it there.
 #[test]
 fn no_shorter_sequence_fails_and_their_number_is_stated() {
-    let limits = Limits { states_max: 20_000_000, deadline: None };
+    let limits = Limits::states(20_000_000);
     let mut proved = 0;
     for entry in all() {
         let Some(optimum) = entry.optimum else { continue };
@@ -93,7 +93,7 @@ fn no_shorter_sequence_fails_and_their_number_is_stated() {
 /// A proof that finds nothing must be able to find something.
 #[test]
 fn a_reproducer_that_is_too_long_is_caught() {
-    let limits = Limits { states_max: 20_000_000, deadline: None };
+    let limits = Limits::states(20_000_000);
     for name in ["extra-owner", "racy-deallocate"] {
         let entry = all().into_iter().find(|entry| entry.name == name).expect("it is there");
         let mut optimum = entry.optimum.expect("it is a bug");

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use freeorder::choice::Seeded;
+use freeorder::fix::Preset;
 use freeorder::generate::{self, Order, Profile};
 use freeorder::journal::Tracking;
 use freeorder::measure::reduction::{self, Small, small_inputs};
@@ -25,6 +26,7 @@ use freeorder::search::minimize::{
     Attempt, DoesNotFail, Options, minimize, minimize_and_prove, needed_fixes,
 };
 use freeorder::search::optimum::{optimum, size};
+use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
 use freeorder::units::{Bytes, MeshShape};
 use freeorder::violation::OracleName;
@@ -331,7 +333,7 @@ fn small_cases_come_to_the_exhaustive_optimum() {
 const SMALL_INPUTS: usize = if cfg!(feature = "slow-tests") { 200 } else { 20 };
 
 /// More states than any of the small inputs leads to.
-const ALL: Limits = Limits { states_max: 10_000_000, deadline: None };
+const ALL: Limits = Limits::states(10_000_000);
 
 fn measure(case: &Case) -> (usize, u64) {
     (case.ops.len(), size(case).0)
@@ -760,6 +762,41 @@ fn none_of_the_needed_fixes_can_be_left_out() {
     }
 }
 
+/// Switches can be needed in pairs, so that none can go alone and yet fewer do.
+#[test]
+fn the_needed_fixes_are_the_fewest() {
+    let many = "original+mesh-filter-alloc+mesh-filter-free+guard-mark+owner-fan-out+owner-id-key\
+        +report-on-close+close-before-reconnect+silent-hooked+clear-resets-lowest";
+    for (lines, fixes, oracle) in [
+        ("alloc b0 on m0 dram 1x32\n", many, OracleName::TrackerTruth),
+        (
+            "alloc b0 on m0 dram 0x32\ndeallocate b0\n",
+            "original+mark-locals+owns-data-gate",
+            OracleName::Residue,
+        ),
+    ] {
+        let text = format!("freeorder 1\nmachine N150\nopen m0 1x1\n{lines}");
+        let case = Case::of(&text.parse::<Scenario>().unwrap());
+        let (fixes, failure) = (fixes.parse().unwrap(), Failure::Oracle(oracle));
+        let aim = Aim { fixes, server: ServerKind::K1, failure };
+        assert!(fails(&case, aim));
+        assert_eq!(needed_fixes(&case, aim).to_string(), "original");
+    }
+}
+
+/// The states of the shorter sequences can use up what there is for those that are as long.
+#[test]
+fn limits_that_the_shorter_sequences_use_up_are_limits() {
+    let case = generate::case(Profile::Reuse, Order::Urw, &mut Seeded::new(2));
+    let (fixes, server) = (Preset::ForkHead.fixes(), ServerKind::K1);
+    let classes = Replayer::new(fixes, server).classes(&case).to_vec();
+    assert!(!classes.is_empty());
+    for class in classes {
+        let mut model = Model::new(Aim { fixes, server, failure: Failure::Class(class) });
+        assert!(minimize(&case, &mut model, &mut Options::default()).is_ok());
+    }
+}
+
 /// A second handle, mesh or program that does what the first one could do is one too many.
 #[test]
 fn no_operation_can_go_when_another_name_is_said_instead() {
@@ -835,7 +872,7 @@ fn a_shorter_case_in_other_words_is_found() {
         let case = case(ops);
         let plain = reduce(&case, &mut Model::new(aim)).case;
         assert!(plain.ops.len() > length, "{name} is not stuck any more");
-        let limits = Limits { states_max: 50_000, deadline: None };
+        let limits = Limits::states(50_000);
         let mut options = Options::default();
         let found = minimize_and_prove(&case, &mut Model::new(aim), &mut options, limits).unwrap();
         let result = found.0.case;

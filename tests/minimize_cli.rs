@@ -4,7 +4,9 @@
 
 mod command;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Command;
 
 use command::{code, folder, freeorder, stderr, stdout};
 
@@ -110,6 +112,55 @@ fn without_time_the_result_still_fails() {
     let run = freeorder(&["run", &out, "--fixes", "fork-head", "--server", "k1"]);
     assert_eq!(code(&run), 1);
     assert_eq!(stderr(&run), "");
+}
+
+/// What a report says of a failure is what to ask for: an oracle alone is its first class.
+#[test]
+fn the_class_that_is_asked_for_is_kept() {
+    let folder = folder("class");
+    let input = seed(&folder, "1");
+    let under = ["--fixes", "before", "--server", "k1", "--format", "json"];
+    for class in ["unknown-free by the user handle", "balance, same object"] {
+        let arguments = [["minimize", &input, "--class", class].as_slice(), &under].concat();
+        let output = freeorder(&arguments);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let role = report["role"].as_str().map_or(String::new(), |role| format!(" by the {role}"));
+        let relation = match report["relation"].as_str().unwrap() {
+            "no other" => String::new(),
+            relation => format!(", {relation}"),
+        };
+        assert_eq!(format!("{}{role}{relation}", report["kind"].as_str().unwrap()), class);
+    }
+    let other =
+        freeorder(&["minimize", &input, "--class", "balance, other ower", "--server", "k1"]);
+    assert_eq!(code(&other), 2);
+}
+
+/// Ctrl-C is how people end a long reduction: what there is by then is printed.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_reduction_prints_what_it_has() {
+    let folder = folder("interrupted");
+    let path = folder.join("long.scenario");
+    let pairs = (0..30_000).map(|n| format!("alloc b{n} on m0 dram 1x2048\n"));
+    let text = format!("freeorder 1\nopen m0 2x4\n{}", pairs.collect::<String>());
+    std::fs::write(&path, text).unwrap();
+    let mut child = command::command()
+        .args(["minimize", path.to_str().unwrap(), "--fixes", "before", "--server", "k1", "-v"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first line says that the first attempt was made.
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    said.read_line(&mut String::new()).unwrap();
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 130);
+    assert!(stdout(&output).contains("stopped before the end"), "{}", stdout(&output));
 }
 
 /// What does not fail is bad input, and the message says what there is instead.

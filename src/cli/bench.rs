@@ -26,10 +26,10 @@ use crate::serve::Load;
 use crate::server::ServerKind;
 
 /// How many states are looked at for what is better than the result of a small input: all of them.
-const SMALL: Limits = Limits { states_max: 10_000_000, deadline: None };
+const SMALL: Limits = Limits::states(10_000_000);
 
 /// The same for a long input, where more of them would take more than some seconds.
-const LONG: Limits = Limits { states_max: 500_000, deadline: None };
+const LONG: Limits = Limits::states(500_000);
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

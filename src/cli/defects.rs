@@ -191,7 +191,7 @@ fn table(rows: &[DefectRow]) -> String {
 const STATES_MAX: u64 = 20_000_000;
 
 fn print_proofs(entries: &[Entry], args: &Args) -> Result<Outcome, Failure> {
-    let limits = Limits { states_max: STATES_MAX, deadline: None };
+    let limits = Limits::states(STATES_MAX);
     let bugs: Vec<(&Entry, Optimum)> =
         entries.iter().filter_map(|entry| entry.optimum.map(|optimum| (entry, optimum))).collect();
     let proofs: Vec<Proof> =

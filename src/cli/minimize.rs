@@ -9,14 +9,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::output::{self, Failure, Outcome};
-use super::{Format, duration};
+use super::{Format, duration, interrupt};
 use crate::fix::FixSet;
 use crate::scenario::Case;
 use crate::scenario::{Expectation, Item, Line, Measure, Scenario, run};
 use crate::search::aim::{self, Aim, Model};
 use crate::search::enumerate::Limits;
 use crate::search::minimize::{
-    Attempt, Minimized, Options, PROVEN_OPERATIONS_MAX, Proof, minimize_and_prove, needed_fixes,
+    Attempt, Minimized, Options, PAIRED_OPERATIONS_MAX, PROVEN_OPERATIONS_MAX, Proof,
+    minimize_and_prove, needed_fixes,
 };
 use crate::search::replay::Replayer;
 use crate::server::ServerKind;
@@ -35,6 +36,9 @@ pub struct Args {
     /// Keep the first violation of this oracle; without it, the first of all
     #[arg(long, value_name = "ORACLE", value_parser = parse_oracle)]
     oracle: Option<OracleName>,
+    /// Keep this class, as reports print it: "stale-free by the view, other owner"
+    #[arg(long, value_name = "CLASS", conflicts_with = "oracle")]
+    class: Option<String>,
     /// Stop after this time with what there is, e.g. 10s
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
     time: Option<Duration>,
@@ -78,7 +82,8 @@ pub struct MinimizeReport {
     pub replays: u64,
     /// Whether the passes came to their end.
     pub complete: bool,
-    /// How many shorter sequences were enumerated, none of which fails; null if there is no proof.
+    /// How many sequences were enumerated, none of which fails: shorter ones, and where the text
+    /// says so those as long in smaller sizes; null if there is no proof.
     pub sequences_tried: Option<u64>,
 }
 
@@ -90,6 +95,7 @@ fn parse_oracle(text: &str) -> Result<OracleName, String> {
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    interrupt::ends_by_itself();
     let scenario = output::read_scenario(&args.file)?;
     output::now_running(&scenario.to_string());
     let case = Case::of(&scenario);
@@ -101,15 +107,16 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         output::say(&format!("{}: {} operations: {verdict}", attempt.pass, attempt.operations));
     };
     let deadline = args.time.map(|time| Instant::now() + time);
-    let mut options = Options { deadline, ..Options::default() };
+    let mut options =
+        Options { deadline, interrupted: Some(&interrupt::was_asked), ..Options::default() };
     if args.verbose {
         options.log = Some(&mut log);
     }
-    let limits = Limits { deadline, ..Limits::default() };
+    let limits = Limits { deadline, interrupted: interrupt::was_asked, ..Limits::default() };
     let (minimized, proof) = minimize_and_prove(&case, &mut model, &mut options, limits)
         .map_err(|error| Failure::input(error.to_string()))?;
     let needed = needed_fixes(&minimized.case, model.aim());
-    let told = Told { args, class, before: case.ops.len(), minimized, proof, needed };
+    let told = Told { args, class, input: &case, minimized, proof, needed };
     let commented = told.scenario();
     if let Some(path) = &args.out {
         output::write_file(path, &commented.to_string())?;
@@ -118,13 +125,16 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         Format::Json => output::print_json(&told.report())?,
         Format::Text => output::print(&commented.to_string())?,
     }
-    Ok(Outcome::Clean)
+    Ok(if interrupt::was_asked() { Outcome::Interrupted } else { Outcome::Clean })
 }
 
 /// The class that is kept.
 fn class(args: &Args, case: &Case) -> Result<ViolationClass, Failure> {
     let mut replayer = Replayer::new(args.fixes, args.server);
     let classes = replayer.classes(case);
+    if let Some(name) = &args.class {
+        return named(args, name, classes);
+    }
     let mut wanted = classes.iter().filter(|class| match args.oracle {
         Some(oracle) => class.oracle == oracle,
         None => !class.oracle.is_note(),
@@ -143,11 +153,21 @@ fn class(args: &Args, case: &Case) -> Result<ViolationClass, Failure> {
     })
 }
 
+fn named(args: &Args, name: &str, classes: &[ViolationClass]) -> Result<ViolationClass, Failure> {
+    let found = classes.iter().find(|class| class.to_string() == name.trim());
+    found.copied().ok_or_else(|| {
+        let names: BTreeSet<String> = classes.iter().map(ToString::to_string).collect();
+        let hint = crate::suggest::hint(name, names.iter().map(String::as_str));
+        let under = format!("{} under {} and {}", args.file.display(), args.fixes, args.server);
+        Failure::input(format!("{under} does not fail `{name}`; {hint}"))
+    })
+}
+
 /// Everything there is to say about a result.
 struct Told<'a> {
     args: &'a Args,
     class: ViolationClass,
-    before: usize,
+    input: &'a Case,
     minimized: Minimized,
     proof: Option<Proof>,
     needed: FixSet,
@@ -160,7 +180,12 @@ impl Told<'_> {
         let operations = self.minimized.case.ops.len();
         let _ =
             writeln!(text, " {} under {} and {}", self.class, self.args.fixes, self.args.server);
-        let _ = writeln!(text, " {operations} operations of {}; {}", self.before, self.guarantee());
+        let _ = writeln!(
+            text,
+            " {operations} operations of {}; {}",
+            self.input.ops.len(),
+            self.guarantee()
+        );
         for inversion in &self.minimized.inversions {
             let _ = writeln!(text, " necessary order: {inversion}");
         }
@@ -189,11 +214,16 @@ impl Told<'_> {
                     false => "no shorter sequence fails",
                 };
                 let (sequences, letters) = (proof.sequences, proof.letters.len());
-                format!("{better}, of {sequences} over {letters} different operations")
+                let by = if self.input.is_stepped() { " by one thread" } else { "" };
+                format!("{better}, of {sequences}{by} over {letters} different operations")
             }
             (None, true) => {
                 let why = self.no_proof();
-                format!("no one or two of them can be left out; no proof of more: {why}")
+                let few = match self.minimized.case.ops.len() > PAIRED_OPERATIONS_MAX {
+                    true => "no one",
+                    false => "no one or two",
+                };
+                format!("{few} of them can be left out; no proof of more: {why}")
             }
             (None, false) => "stopped before the end".to_owned(),
         }
@@ -220,7 +250,7 @@ impl Told<'_> {
             kind: self.class.oracle.to_string(),
             role: self.class.role.map(|role| role.to_string()),
             relation: self.class.relation.to_string(),
-            operations_before: self.before,
+            operations_before: self.input.ops.len(),
             operations: case.ops.len(),
             scenario: case.scenario().to_string(),
             necessary_inversions: self

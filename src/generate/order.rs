@@ -18,7 +18,8 @@ use crate::suggest;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Order {
     /// Uniform random walk: the next strand in proportion to what is left of it, so that every
-    /// interleaving is equally likely.
+    /// interleaving of the strands is equally likely. A thread is taken to have two steps for each
+    /// allocation, three for each deallocation and one for everything else.
     #[default]
     Urw,
     /// Probabilistic concurrency testing: strands have priorities, which change `depth - 1` times.
@@ -52,7 +53,7 @@ impl Order {
     #[must_use]
     pub fn summary(self) -> &'static str {
         match self {
-            Self::Urw => "uniform random walk: every interleaving is equally likely",
+            Self::Urw => "uniform random walk: every interleaving of the strands is equally likely",
             Self::Pct { .. } => "probabilistic concurrency testing: priorities that change twice",
             Self::Pos => "partial order sampling: priorities drawn again where operations race",
             Self::Random => "the next strand uniformly, however much is left of it",

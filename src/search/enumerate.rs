@@ -24,12 +24,29 @@ pub struct Limits {
     pub states_max: u64,
     /// When it stops; none means never.
     pub deadline: Option<Instant>,
+    /// Asked now and then: whether to stop.
+    pub interrupted: fn() -> bool,
+}
+
+impl Limits {
+    /// So many states, however long it takes.
+    #[must_use]
+    pub const fn states(states_max: u64) -> Self {
+        Self { states_max, deadline: None, interrupted: || false }
+    }
+
+    /// What is left after so many states; none if that was all.
+    #[must_use]
+    pub fn after(self, states: u64) -> Option<Self> {
+        let states_max = self.states_max.checked_sub(states).filter(|&left| left > 0)?;
+        Some(Self { states_max, ..self })
+    }
 }
 
 impl Default for Limits {
     /// Two million states.
     fn default() -> Self {
-        Self { states_max: 2_000_000, deadline: None }
+        Self::states(2_000_000)
     }
 }
 
@@ -372,7 +389,8 @@ impl<'a> Walk<'a> {
     }
 
     fn is_limited(&mut self) -> bool {
-        let late = self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let late = self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            || (self.limits.interrupted)();
         self.limited |= late || self.seen.len() as u64 >= self.limits.states_max;
         self.limited
     }

@@ -105,7 +105,7 @@ pub fn hunt(entry: &Entry, seed: u64, operations_max: u64) -> Option<Catch> {
         if operations > operations_max {
             break;
         }
-        let limits = Limits { states_max: STATES_MAX, deadline: None };
+        let limits = Limits::states(STATES_MAX);
         let reduced = minimize_by_enumeration(&case, &mut model, &mut Options::default(), limits);
         let minimized = reduced.expect("the case has just failed").case;
         return Some(Catch { nth, operations, case, minimized });

@@ -29,7 +29,8 @@ const EVERY_SIZE_OPERATIONS_MAX: usize = 16;
 pub struct Optimum {
     /// The operations that the sequences were made of.
     pub letters: Vec<Op>,
-    /// How many sequences were looked at.
+    /// How many sequences were looked at, shorter ones and those as long: all in which every
+    /// operation does something.
     pub sequences: u64,
     /// How many states the shorter ones lead to.
     pub states: u64,
@@ -66,7 +67,9 @@ pub fn optimum(input: &Case, result: &Case, aim: Aim, limits: Limits) -> Optimum
     };
     if optimum.is_reached() {
         let letters = &optimum.letters;
-        let limits = Limits { states_max: limits.states_max - shorter.states, ..limits };
+        let Some(limits) = limits.after(shorter.states) else {
+            return Optimum { limited: true, ..optimum };
+        };
         let smaller = enumerate_smaller(&start, letters, aim, (count, size(result)), limits);
         optimum.sequences += smaller.sequences;
         optimum.states += smaller.states;

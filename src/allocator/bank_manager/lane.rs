@@ -71,7 +71,8 @@ mod tests {
         let mut lane = Lane::new(FreeListOpt::new(config));
         let mut seen = vec![lane.fingerprint()];
         for _ in 0..2 {
-            let address = lane.list.allocate(Bytes(2048), Direction::BottomUp).expect("it is empty");
+            let address =
+                lane.list.allocate(Bytes(2048), Direction::BottomUp).expect("it is empty");
             seen.push(lane.fingerprint());
             lane.leaked.push(address);
             seen.push(lane.fingerprint());

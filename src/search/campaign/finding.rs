@@ -123,7 +123,7 @@ impl Finding {
         model: &mut Model,
         options: &mut Options<'_>,
     ) -> Option<Minimized> {
-        let limits = Limits { states_max: PROOF_STATES_MAX, deadline: options.deadline };
+        let limits = Limits { deadline: options.deadline, ..Limits::states(PROOF_STATES_MAX) };
         minimize_by_enumeration(case, model, options, limits).ok()
     }
 

@@ -8,7 +8,7 @@ use crate::scenario::SetupLine;
 use crate::search::aim::Subject;
 
 /// Pairs are tried on cases of up to so many operations: their number grows with its square.
-const PAIRED_OPERATIONS_MAX: usize = 64;
+pub const PAIRED_OPERATIONS_MAX: usize = 64;
 
 /// What is left in more than so many chunks has withstood some rounds.
 const CHUNKS_MAX: usize = 8;

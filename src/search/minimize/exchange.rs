@@ -99,7 +99,7 @@ impl<S: Subject> Reducer<'_, '_, S> {
             return;
         }
         self.compared = Some(measure);
-        let limits = Limits { states_max: COMPARED_STATES_MAX, deadline: self.deadline() };
+        let limits = Limits { deadline: self.deadline(), ..Limits::states(COMPARED_STATES_MAX) };
         if let Some(better) = self.subject.better(&self.input, &self.best, limits) {
             self.offer(better);
         }

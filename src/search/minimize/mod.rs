@@ -34,6 +34,7 @@ mod turns;
 mod unify;
 mod vocabulary;
 
+pub use delete::PAIRED_OPERATIONS_MAX;
 pub use fixes::needed_fixes;
 pub use order::Inversion;
 pub use proof::{PROVEN_OPERATIONS_MAX, Proof, minimize_and_prove, minimize_by_enumeration};

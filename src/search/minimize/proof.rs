@@ -23,7 +23,8 @@ pub const PROVEN_OPERATIONS_MAX: usize = 7;
 pub struct Proof {
     /// The operations that the sequences were made of.
     pub letters: Vec<Op>,
-    /// How many sequences there are that are shorter than the case.
+    /// How many sequences were looked at: shorter ones, and if [`Proof::is_of_input`] those as long
+    /// with smaller sizes; all in which every operation does something.
     pub sequences: u64,
     /// How many states they lead to.
     pub states: u64,
