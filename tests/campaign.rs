@@ -63,6 +63,13 @@ fn a_second_run_on_the_same_folder_continues() {
     assert_eq!(written(&stopped.join("out")), written(&undisturbed.join("out")));
     // What is done is done: a range inside it runs nothing and reports what there is.
     assert_eq!(run(&stopped, "0..90"), continued);
+    let text = |seeds: &str| {
+        let arguments = ["--fixes", "final", "--server", "k2", "--seeds", seeds, "--out", "text"];
+        stdout(&fuzz(&stopped, &[&arguments[..], &["--format", "text"]].concat()))
+    };
+    let together = "all runs on the folder together";
+    assert!(!text("0..10").contains(together));
+    assert!(text("0..20").contains(together));
 }
 
 /// A file that was lost, or spoilt, is made again from its seed.

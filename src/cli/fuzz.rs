@@ -262,6 +262,7 @@ impl<'a> Session<'a> {
         });
         FuzzReport {
             interrupted: interrupt::was_asked(),
+            continued: before > 0.0,
             ..report::report(&self.campaign, findings.collect(), seconds)
         }
     }

@@ -45,6 +45,9 @@ pub struct FuzzReport {
     pub notes: Vec<OracleCount>,
     /// How long it took, all runs on the same folder together.
     pub seconds: f64,
+    /// Whether an earlier run on the folder is part of it.
+    #[serde(skip)]
+    pub continued: bool,
 }
 
 /// Something that fails.
@@ -107,6 +110,7 @@ pub fn report(campaign: &Campaign, findings: Vec<FuzzFinding>, seconds: f64) -> 
         operations: campaign.operations(),
         notes: notes.collect(),
         seconds,
+        continued: false,
     }
 }
 
@@ -146,9 +150,10 @@ impl FuzzReport {
         let drawn = format!("--profile {profile} --order {order} --seeds {seeds}");
         let _ = writeln!(out, "  --fixes {fixes} --server {server} {drawn}");
         let rate = self.operations as f64 / self.seconds.max(1e-9) / 1e6;
+        let together = if self.continued { ", all runs on the folder together" } else { "" };
         let _ = writeln!(
             out,
-            "  {} operations in {:.1} s, {rate:.2} million a second",
+            "  {} operations in {:.1} s, {rate:.2} million a second{together}",
             self.operations, self.seconds
         );
         let reached = self.marks.iter().filter(|mark| mark.count > 0);
