@@ -316,6 +316,10 @@ fn reductions_of(name: String, inputs: impl Iterator<Item = Input>, limits: Limi
         let optimum = optimum(&input.case, &minimized.case, input.aim, limits);
         row.at_optimum += usize::from(optimum.is_reached());
         row.undecided += usize::from(optimum.limited);
+        if let Some(better) = optimum.better {
+            let (result, better) = (minimized.case.scenario(), better.scenario());
+            output::say(&format!("{name}: missed\n{better}and came to\n{result}"));
+        }
     }
     row.row(name)
 }
