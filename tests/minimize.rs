@@ -7,6 +7,8 @@ mod common;
 mod inputs;
 #[path = "minimize/naive.rs"]
 mod naive;
+#[path = "minimize/sizes.rs"]
+mod sizes;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};

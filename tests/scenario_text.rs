@@ -5,6 +5,8 @@
     reason = "a test that meets nothing where something must be has failed"
 )]
 
+#[path = "scenario_text/limits.rs"]
+mod limits;
 #[path = "scenario_text/strategies.rs"]
 mod strategies;
 

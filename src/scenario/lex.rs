@@ -62,6 +62,13 @@ pub(super) struct Limit {
     pub most: u64,
 }
 
+impl Limit {
+    /// Whether a number is within.
+    pub fn has(self, number: u64) -> bool {
+        (self.least..=self.most).contains(&number)
+    }
+}
+
 /// A limit of numbers from 0.
 pub(super) const fn up_to(what: &'static str, most: u64) -> Limit {
     Limit { what, least: 0, most }
@@ -293,9 +300,7 @@ impl<'a> Words<'a> {
             return Err(self.unexpected(Some(word), "a number without leading zeros"));
         }
         let value = digits.parse::<u64>().ok();
-        value
-            .filter(|value| (limit.least..=limit.most).contains(value))
-            .ok_or_else(|| self.out_of_range(word, limit))
+        value.filter(|&value| limit.has(value)).ok_or_else(|| self.out_of_range(word, limit))
     }
 
     /// The next word as a plain decimal number.

@@ -7,6 +7,7 @@ mod case;
 mod course;
 mod error;
 mod lex;
+mod limits;
 mod operations;
 mod parse;
 mod parts;
@@ -17,6 +18,7 @@ mod run;
 pub use case::Case;
 pub use course::Course;
 pub use error::{Position, ScenarioError};
+pub use limits::are_sayable;
 pub use operations::{OPERATIONS, OperationForm};
 pub use run::{DigestSink, LineSink, Report, Simulation, Totals, digest, run};
 

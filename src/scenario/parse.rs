@@ -249,7 +249,7 @@ impl Parser {
 }
 
 /// What is wrong with a line of the setup on the machine, and what would be right.
-fn misfit(setup: &Setup, fact: SetupLine) -> Option<(String, String)> {
+pub(super) fn misfit(setup: &Setup, fact: SetupLine) -> Option<(String, String)> {
     let bare = setup.machine.memory_map(Reserved::default());
     let reserved = setup.machine.memory_map(setup.reserved);
     let machine = setup.machine;

@@ -1,38 +1,16 @@
 //! The parts that operations are made of: handles, places, pages, lists.
 
 use super::error::ScenarioError;
-use super::lex::{HandleKind, Limit, Word, Words, one_to, up_to};
+use super::lex::{HandleKind, Word, Words};
+use super::limits::{
+    BUFFER, BUFFER_SIZE, CIRCULAR_BUFFER_COUNT, CIRCULAR_BUFFER_SIZE, COORDINATE, DEVICE, KEY,
+    LOST, MANAGER, MESH, MESH_SIDE, PAGE_COUNT, PAGE_SIZE, PROCESS, PROGRAM, SHARDS, THREAD, TRACE,
+};
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, CoreRange, Handle, MeshHandle, Pages,
     Piece, Place, ProcessId, ProgramHandle, SubDeviceManagerId, ThreadId, TraceHandle,
 };
 use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
-
-const fn kind(letter: char, expected: &'static str, what: &'static str, most: u64) -> HandleKind {
-    HandleKind { letter, expected, limit: up_to(what, most) }
-}
-
-const BUFFER: HandleKind = kind('b', "a buffer such as `b0`", "buffer number", 999_999);
-const MESH: HandleKind = kind('m', "a mesh such as `m0`", "mesh number", 4095);
-const PROGRAM: HandleKind = kind('p', "a program such as `p0`", "program number", 999_999);
-const KEY: HandleKind = kind('k', "a cache key such as `k0`", "key number", 999_999);
-const TRACE: HandleKind = kind('r', "a trace such as `r0`", "trace number", 4095);
-const MANAGER: HandleKind = kind('s', "a sub-device manager such as `s1`", "manager number", 63);
-const THREAD: HandleKind = kind('t', "a thread such as `t1`", "thread number", 63);
-const PROCESS: HandleKind = kind('q', "a process such as `q1`", "process number", 63);
-const DEVICE: HandleKind = kind('d', "a device such as `d0`", "device number", 63);
-
-const PAGE_COUNT: Limit = up_to("page count", (1 << 24) - 1);
-const PAGE_SIZE: Limit = one_to("page size", 1 << 32);
-/// All pages of a buffer together, in bytes.
-const BUFFER_SIZE: Limit = up_to("buffer size", (1 << 36) - 1);
-const SHARDS: Limit = one_to("shard count", 1024);
-/// In one list as well as in one item of it.
-const CIRCULAR_BUFFER_COUNT: Limit = one_to("circular buffer count", 1024);
-const CIRCULAR_BUFFER_SIZE: Limit = one_to("circular buffer size", 1 << 24);
-const COORDINATE: Limit = up_to("coordinate", 63);
-const MESH_SIDE: Limit = one_to("mesh side", 64);
-const LOST: Limit = up_to("message count", 1_000_000);
 
 type Parsed<T> = Result<T, ScenarioError>;
 

@@ -1,7 +1,8 @@
 //! What follows the first word of a line: setup, picks, expectations and operations.
 
 use super::error::ScenarioError;
-use super::lex::{Limit, Word, Words, up_to};
+use super::lex::{Word, Words};
+use super::limits::{ADDRESS, COUNT, PICK, SIZE};
 use super::operations::OPERATIONS;
 use super::{Class, Expectation, Item, Measure, SetupLine};
 use crate::allocator::Machine;
@@ -13,11 +14,6 @@ use crate::suggest;
 use crate::units::{Bytes, DeviceAddr};
 use crate::violation::OracleName;
 use crate::world::Action;
-
-const SIZE: Limit = up_to("size", (1 << 36) - 1);
-const ADDRESS: Limit = up_to("device address", (1 << 36) - 1);
-const PICK: Limit = up_to("pick", u64::MAX);
-const COUNT: Limit = up_to("count", u64::MAX);
 
 type Parsed<T> = Result<T, ScenarioError>;
 

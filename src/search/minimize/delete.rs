@@ -15,13 +15,14 @@ const CHUNKS_MAX: usize = 8;
 
 impl<S: Subject> Reducer<'_, '_, S> {
     /// ddmin by complements: leaves out ever smaller chunks, the last ones first. Before the small
-    /// ones, which are many, come larger sizes.
+    /// ones, which are many, come fewer and larger buffers.
     pub(super) fn delete_chunks(&mut self) {
         let mut size = self.best.ops.len() / 2;
         let mut raised = false;
         while size > 1 && !self.is_stopped() {
             let is_small = size < self.best.ops.len() / CHUNKS_MAX;
             if is_small && !std::mem::replace(&mut raised, true) {
+                self.merge_crowd();
                 self.raise_sizes();
                 size = self.best.ops.len() / 2;
                 continue;
@@ -81,6 +82,7 @@ impl<S: Subject> Reducer<'_, '_, S> {
             candidate.setup.remove(line);
             self.offer(candidate);
         }
+        self.lower_setup();
     }
 
     /// Leaves out pairs of operations: what releases a thing is often as unneeded as the thing.

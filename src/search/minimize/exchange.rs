@@ -18,13 +18,6 @@ const COMPARED_OPERATIONS_MAX: usize = 7;
 /// How many states of shorter sequences are looked at.
 const COMPARED_STATES_MAX: u64 = 1_000;
 
-/// Allocations are merged in cases of up to so many operations.
-const MERGED_OPERATIONS_MAX: usize = 64;
-
-/// Each allocation is rounded up to all banks of a memory, of which the largest has 64; one has
-/// less to round up than two.
-const ROUNDED_PAGES: [u32; 3] = [0, 64, 128];
-
 /// The operation that makes a program, runs it and keeps it: one line for what can take three.
 fn run_through_the_cache(op: &Op) -> Option<Op> {
     let Op::Program { mesh, circular_buffers, .. } = op else { return None };
@@ -103,39 +96,5 @@ impl<S: Subject> Reducer<'_, '_, S> {
         if let Some(better) = self.subject.better(&self.input, &self.best, limits) {
             self.offer(better);
         }
-    }
-
-    /// Makes one allocation of two: what fills a memory need not be many buffers.
-    pub(super) fn merge_allocations(&mut self) {
-        self.begin("merge");
-        let mut kept = self.best.ops.len();
-        while kept > 0 && kept <= MERGED_OPERATIONS_MAX {
-            kept -= 1;
-            for left_out in (0..self.best.ops.len()).rev() {
-                if self.merge(kept, left_out) {
-                    kept = self.best.ops.len();
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Gives the pages of one allocation to another of the same memory and page.
-    fn merge(&mut self, kept: usize, left_out: usize) -> bool {
-        let spec = |op: usize| self.best.ops.get(op).and_then(|(_, op)| op.spec().copied());
-        let (Some(one), Some(other)) = (spec(kept), spec(left_out)) else { return false };
-        let alike = one.buffer_type == other.buffer_type && one.pages.size == other.pages.size;
-        if kept == left_out || !alike {
-            return false;
-        }
-        let place = kept - usize::from(left_out < kept);
-        ROUNDED_PAGES.into_iter().any(|more| {
-            let mut candidate = self.without(|op| op == left_out);
-            if let Some(spec) = candidate.ops[place].1.spec_mut() {
-                let sum = one.pages.count.saturating_add(other.pages.count);
-                spec.pages.count = sum.saturating_add(more);
-            }
-            self.offer(candidate)
-        })
     }
 }

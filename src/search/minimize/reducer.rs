@@ -96,7 +96,7 @@ impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
         self.verdict(candidate).is_some()
     }
 
-    /// Takes a candidate as the best if it fails.
+    /// Takes a candidate as the best if it fails, and can be read again when it is printed.
     pub(super) fn offer(&mut self, candidate: Case) -> bool {
         match self.verdict(&candidate) {
             Some(steps) => {
@@ -154,7 +154,7 @@ impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
             return None;
         }
         self.replays += 1;
-        let steps = self.subject.fails(candidate);
+        let steps = self.subject.fails(candidate).filter(|_| candidate.is_sayable());
         if let Some(hash) = known {
             self.verdicts.insert(hash, steps.is_some());
         }

@@ -6,8 +6,8 @@ use super::reducer::Reducer;
 use super::sizes::{below, lower};
 use crate::allocator::Machine;
 use crate::op::{
-    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages, Piece,
-    Place, ProgramHandle, RunSpec, SubDeviceManagerId, TraceHandle,
+    BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, CoreRange, MeshHandle, Name, Op, Pages,
+    Piece, Place, ProgramHandle, RunSpec, SubDeviceManagerId, TraceHandle,
 };
 use crate::scenario::Case;
 use crate::scenario::SetupLine;
@@ -160,16 +160,20 @@ fn simpler(op: &Op) -> Vec<Op> {
         Op::Alloc { buffer, place, spec } => {
             let alloc = |place, spec| Op::Alloc { buffer: *buffer, place, spec };
             let mut options: Vec<Op> = plainer(*spec).map(|spec| alloc(*place, spec)).collect();
-            if let Place::Device(DeviceId(1..)) = place {
-                options.insert(0, alloc(Place::Device(DeviceId(0)), *spec));
+            if let Place::Device(device) = place {
+                let nearer = (0..device.0).map(|device| Place::Device(DeviceId(device)));
+                options.splice(0..0, nearer.map(|place| alloc(place, *spec)));
             }
             options
         }
-        Op::View { buffer, of, pages: Some(_) } => {
-            vec![Op::View { buffer: *buffer, of: *of, pages: None }]
+        Op::View { buffer, of, pages: Some(pages) } => {
+            let fewer = lower(*pages).into_iter().map(Some);
+            let options = [None].into_iter().chain(fewer);
+            options.map(|pages| Op::View { buffer: *buffer, of: *of, pages }).collect()
         }
-        Op::Release { buffer, piece: Piece::Local(DeviceId(1..)) } => {
-            vec![Op::Release { buffer: *buffer, piece: Piece::Local(DeviceId(0)) }]
+        Op::Release { buffer, piece: Piece::Local(device) } => {
+            let nearer = (0..device.0).map(|device| Piece::Local(DeviceId(device)));
+            nearer.map(|piece| Op::Release { buffer: *buffer, piece }).collect()
         }
         Op::Program { program, mesh, circular_buffers } => fewer(circular_buffers)
             .map(|circular_buffers| Op::Program {
@@ -189,8 +193,9 @@ fn simpler(op: &Op) -> Vec<Op> {
             without_one(reads).map(|reads| Op::Enqueue { program: *program, reads }).collect()
         }
         Op::Run(spec) => simpler_runs(spec),
-        Op::LoadManager { mesh, manager: SubDeviceManagerId(2..) } => {
-            vec![Op::LoadManager { mesh: *mesh, manager: SubDeviceManagerId(1) }]
+        Op::LoadManager { mesh, manager } => {
+            let first = (1..manager.0).map(SubDeviceManagerId);
+            first.map(|manager| Op::LoadManager { mesh: *mesh, manager }).collect()
         }
         Op::Lose(count @ 2..) => vec![Op::Lose(1), Op::Lose(count / 2), Op::Lose(count - 1)],
         Op::Kill(_)
@@ -217,7 +222,6 @@ fn simpler(op: &Op) -> Vec<Op> {
         | Op::ReleaseTrace(_)
         | Op::Async { .. }
         | Op::Finish(_)
-        | Op::LoadManager { .. }
         | Op::DeallocateAll(_)
         | Op::ClearAllocator(_)
         | Op::Capture(_)
@@ -297,17 +301,56 @@ fn fewer(groups: &[CircularBufferSpec]) -> impl Iterator<Item = Vec<CircularBuff
         simpler.extend(sizes.map(|size| CircularBufferSpec { size, ..*group }));
         let counts = below(group.count.into()).map(|count| count as u32);
         simpler.extend(counts.map(|count| CircularBufferSpec { count, ..*group }));
-        let says_more = |option: &CircularBufferSpec| {
-            (option.cores.is_some(), option.count, option.size)
-                < (group.cores.is_some(), group.count, group.size)
+        let cores = group.cores.map_or_else(Vec::new, smaller_ranges);
+        simpler.extend(
+            cores.into_iter().map(|cores| CircularBufferSpec { cores: Some(cores), ..*group }),
+        );
+        let said = |group: &CircularBufferSpec| {
+            (group.cores.is_some(), group.count, group.size, group.cores.map(range_size))
         };
-        options.extend(simpler.into_iter().filter(says_more).map(|simpler| {
+        let says_less = |option: &CircularBufferSpec| said(option) < said(group);
+        options.extend(simpler.into_iter().filter(says_less).map(|simpler| {
             let mut other = groups.to_vec();
             other[index] = simpler;
             other
         }));
     }
     options.into_iter()
+}
+
+/// Rectangles of cores that say less: the first core of all, each corner alone, one side shorter by
+/// a half and so on down to one, and the same rectangle nearer to the first core.
+fn smaller_ranges(range: CoreRange) -> Vec<CoreRange> {
+    let CoreRange { start, end } = range;
+    let alone = [(0, 0), start, end].map(|core| CoreRange { start: core, end: core });
+    let mut ranges = alone.to_vec();
+    for less in [1, 2, 4, 8, 16, 32] {
+        ranges.extend([
+            CoreRange { end: (end.0.saturating_sub(less), end.1), ..range },
+            CoreRange { end: (end.0, end.1.saturating_sub(less)), ..range },
+            CoreRange { start: (start.0.saturating_add(less), start.1), ..range },
+            CoreRange { start: (start.0, start.1.saturating_add(less)), ..range },
+        ]);
+        let nearer = |core: (u8, u8), by: (u8, u8)| {
+            Some((core.0.checked_sub(by.0)?, core.1.checked_sub(by.1)?))
+        };
+        for by in [(less, 0), (0, less)] {
+            if let (Some(start), Some(end)) = (nearer(start, by), nearer(end, by)) {
+                ranges.push(CoreRange { start, end });
+            }
+        }
+    }
+    let is_range = |range: &CoreRange| range.start.0 <= range.end.0 && range.start.1 <= range.end.1;
+    ranges.retain(is_range);
+    ranges.sort_by_key(|&range| range_size(range));
+    ranges
+}
+
+/// How many cores a range has, and how far from the first one it ends.
+fn range_size(range: CoreRange) -> (u32, u32) {
+    let side = |first: u8, last: u8| (u32::from(last) + 1).saturating_sub(first.into());
+    let cores = side(range.start.0, range.end.0) * side(range.start.1, range.end.1);
+    (cores, u32::from(range.end.0) + u32::from(range.end.1))
 }
 
 fn without_one<T: Clone>(items: &[T]) -> impl Iterator<Item = Vec<T>> {

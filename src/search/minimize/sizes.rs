@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use super::reducer::Reducer;
 use super::simpler::{PAGE, for_each_spec};
-use crate::op::Pages;
-use crate::scenario::Case;
+use crate::allocator::MemoryMap;
+use crate::allocator::bank_manager::size_per_bank;
+use crate::op::{BufferSpec, Pages};
+use crate::scenario::{Case, SetupLine, are_sayable};
 use crate::search::aim::Subject;
 use crate::units::Bytes;
 
@@ -13,15 +15,13 @@ use crate::units::Bytes;
 const COMBINATIONS_MAX: u64 = 4096;
 
 /// What still has so many operations after the coarse deletions probably fills a memory.
-const CROWDED_OPERATIONS_MIN: usize = 65;
-
-/// No buffer is made larger than this on a device: no machine has more.
-const RAISED_BYTES_MAX: u64 = 1 << 33;
+pub(super) const CROWDED_OPERATIONS_MIN: usize = 65;
 
 impl<S: Subject> Reducer<'_, '_, S> {
     /// Lowers all sizes that are equal together, then each alone, as far as it goes.
     pub(super) fn lower_sizes(&mut self) {
         self.begin("sizes");
+        self.fold_sizes();
         let different: BTreeSet<Pages> = sizes(&self.best).into_iter().collect();
         for size in different.into_iter().rev() {
             let mut current = size;
@@ -55,6 +55,35 @@ impl<S: Subject> Reducer<'_, '_, S> {
         }
     }
 
+    /// Lowers what the setup reserves, as far as it goes.
+    pub(super) fn lower_setup(&mut self) {
+        self.begin("reserves");
+        for line in 0..self.best.setup.len() {
+            let mut options = lower_reserves(self.best.setup[line]).into_iter();
+            while let Some(option) = options.next() {
+                let mut candidate = self.best.clone();
+                candidate.setup[line] = option;
+                if self.offer(candidate) {
+                    options = lower_reserves(option).into_iter();
+                }
+            }
+        }
+    }
+
+    /// Makes a single page of all buffers, as large as what a bank has of them.
+    fn fold_sizes(&mut self) {
+        let memory = self.best.start().memory;
+        let mut candidate = self.best.clone();
+        for_each_spec(&mut candidate, |spec| {
+            if let Some(pages) = folded(spec, &memory) {
+                spec.pages = pages;
+            }
+        });
+        if candidate != self.best {
+            self.offer(candidate);
+        }
+    }
+
     /// Makes all buffers of a long case larger: where many fill a memory, a few do it as well.
     pub(super) fn raise_sizes(&mut self) {
         self.begin("larger");
@@ -64,9 +93,9 @@ impl<S: Subject> Reducer<'_, '_, S> {
             }
             let mut candidate = self.best.clone();
             for_each_size(&mut candidate, |_, pages| {
-                let larger = pages.count.saturating_mul(factor);
-                if u64::from(larger) * pages.size.0 <= RAISED_BYTES_MAX {
-                    pages.count = larger;
+                let larger = Pages { count: pages.count.saturating_mul(factor), ..*pages };
+                if are_sayable(larger) {
+                    *pages = larger;
                 }
             });
             if candidate != self.best && self.offer(candidate) {
@@ -77,8 +106,13 @@ impl<S: Subject> Reducer<'_, '_, S> {
 
     /// The options of one size, the lowest last.
     fn lower_at(&self, slot: usize) -> Vec<Pages> {
-        let mut options = sizes(&self.best).get(slot).map_or_else(Vec::new, |&size| lower(size));
-        options.reverse();
+        let Some(spec) = self.best.ops.iter().filter_map(|(_, op)| op.spec()).nth(slot) else {
+            return Vec::new();
+        };
+        let mut options = lower(spec.pages);
+        options.extend(folded(spec, &self.best.start().memory));
+        options.sort_by_key(|option| std::cmp::Reverse((option.total(), option.count)));
+        options.dedup();
         options
     }
 
@@ -91,7 +125,7 @@ impl<S: Subject> Reducer<'_, '_, S> {
             return;
         }
         let counts: Vec<u32> = current.iter().map(|pages| pages.count).collect();
-        let sum: u32 = counts.iter().sum();
+        let sum = counts.iter().fold(0_u32, |sum, &count| sum.saturating_add(count));
         let mut left = COMBINATIONS_MAX;
         for lower in counts.len() as u32..sum {
             let mut combination = Vec::with_capacity(counts.len());
@@ -130,6 +164,20 @@ impl<S: Subject> Reducer<'_, '_, S> {
     }
 }
 
+/// What each bank stores of a buffer, whose pages go round the banks.
+pub(super) fn bytes_per_bank(spec: &BufferSpec, memory: &MemoryMap) -> Bytes {
+    let banks = spec.shards.unwrap_or(memory.region(spec.buffer_type).bank_count).max(1);
+    let alignment = memory.page_alignment(spec.buffer_type);
+    let stored = size_per_bank(spec.pages.count.into(), spec.pages.size, alignment, banks);
+    stored.round_up(memory.dram_alignment)
+}
+
+/// The pages as a single one that takes as much of a bank, if that says less.
+fn folded(spec: &BufferSpec, memory: &MemoryMap) -> Option<Pages> {
+    let page = Pages { count: 1, size: bytes_per_bank(spec, memory) };
+    is_lower(page, spec.pages).then_some(page)
+}
+
 /// Lower sizes, the lowest first: the smallest of all, the same count of the smallest page, and
 /// counts and pages ever nearer to those there are.
 pub(super) fn lower(pages: Pages) -> Vec<Pages> {
@@ -143,6 +191,25 @@ pub(super) fn lower(pages: Pages) -> Vec<Pages> {
     options.sort_by_key(|option| (option.total(), option.count));
     options.dedup();
     options
+}
+
+/// A line of the setup that reserves less, the least first.
+fn lower_reserves(fact: SetupLine) -> Vec<SetupLine> {
+    let less = |size: Bytes| {
+        let units = size.0.div_ceil(PAGE.0);
+        let fewer = [1].into_iter().chain(below(units)).map(|units| Bytes(units * PAGE.0));
+        fewer.filter(move |&option| option < size)
+    };
+    match fact {
+        SetupLine::L1Small(size) => less(size).map(SetupLine::L1Small).collect(),
+        SetupLine::TraceRegion(size) => less(size).map(SetupLine::TraceRegion).collect(),
+        SetupLine::Machine(_)
+        | SetupLine::L1Base(_)
+        | SetupLine::L1Limit(_)
+        | SetupLine::CoreRanges(_)
+        | SetupLine::Tracked(_)
+        | SetupLine::Class(_) => Vec::new(),
+    }
 }
 
 /// Half of a number, three quarters, and so on up to one less.
