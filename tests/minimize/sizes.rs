@@ -1,6 +1,7 @@
 //! Sizes by banks, merges, and what can be said of them.
 
-use freeorder::op::{CoreRange, Op, Piece, Place};
+use freeorder::allocator::bank_manager::size_per_bank;
+use freeorder::op::{BufferSpec, CoreRange, Op, Pages, Piece, Place};
 use freeorder::scenario::{Case, Scenario};
 use freeorder::search::aim::{Aim, Failure, Model};
 use freeorder::search::minimize::{Attempt, Options, minimize};
@@ -8,7 +9,7 @@ use freeorder::server::ServerKind;
 use freeorder::units::Bytes;
 use freeorder::violation::OracleName;
 
-use crate::inputs::{self, Planted};
+use crate::inputs::{self, Input, Planted};
 use crate::naive::fails;
 
 /// The text of what a case on one chip is reduced to, behind the setup; each candidate that is kept
@@ -116,4 +117,36 @@ fn reserves_views_and_numbers_go_down() {
                     alloc b0 on d2 dram 1x32\nview b1 of b0 2x64\n\
                     program p0 on m0 cbs 1x32@2-3:2-3\nrelease b0 d3\nload-manager m0 s4\n";
     assert_eq!(result.scenario().to_string(), expected);
+}
+
+/// What the passes promise of results in the model, checked by running every merge anew.
+#[test]
+fn no_two_allocations_can_become_one_page_of_both() {
+    let mut tried = 0;
+    for Input { case, aim } in inputs::basics(240).into_iter().chain(inputs::wild(80)) {
+        let result = inputs::reduce(&case, &mut Model::new(aim)).case;
+        let memory = result.start().memory;
+        let spec = |op: usize| result.ops[op].1.spec().copied();
+        let in_a_bank = |spec: BufferSpec| {
+            let banks = spec.shards.unwrap_or(memory.region(spec.buffer_type).bank_count);
+            let (Pages { count, size }, alignment) =
+                (spec.pages, memory.page_alignment(spec.buffer_type));
+            size_per_bank(count.into(), size, alignment, banks.max(1)).round_up(Bytes(32))
+        };
+        for kept in 0..result.ops.len() {
+            for other in (0..result.ops.len()).filter(|&other| other != kept) {
+                let (Some(one), Some(two)) = (spec(kept), spec(other)) else { continue };
+                if one.buffer_type != two.buffer_type {
+                    continue;
+                }
+                let mut merged = result.clone();
+                let size = Bytes(in_a_bank(one).0 + in_a_bank(two).0);
+                merged.ops[kept].1.spec_mut().unwrap().pages = Pages { count: 1, size };
+                merged.ops.remove(other);
+                assert!(!fails(&merged, aim), "{kept} and {other} of\n{}", result.scenario());
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 10, "{tried}");
 }
