@@ -57,11 +57,13 @@ impl Installation {
         self.home.join("descriptors").join(format!("{machine}.yaml"))
     }
 
-    /// The command that runs the interpreter on a machine without hardware.
+    /// The command that runs the interpreter on a machine without hardware, in the folder of the
+    /// environment: the runtime writes a folder `generated` wherever it runs.
     #[must_use]
     pub fn command(&self, machine: Machine) -> Command {
         let mut command = Command::new(&self.python);
         command
+            .current_dir(&self.home)
             .env("TT_METAL_MOCK_CLUSTER_DESC_PATH", self.descriptor(machine))
             .env("TT_METAL_SLOW_DISPATCH_MODE", "1")
             .env("TT_METAL_LOGGER_LEVEL", "fatal")

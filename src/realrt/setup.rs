@@ -95,11 +95,13 @@ pub fn write_around(
     }
     let script = format!(
         "#!/bin/sh\n# run.sh MACHINE SCRIPT: runs a script on a machine without hardware.\n\
-         here=$(dirname \"$(readlink -f \"$0\")\")\nmachine=$1\nshift\n\
+         here=$(dirname \"$(readlink -f \"$0\")\")\nmachine=$1\n\
+         script=$(readlink -f \"$2\")\nshift 2\n\
          export TT_METAL_MOCK_CLUSTER_DESC_PATH=\"$here/descriptors/$machine.yaml\"\n\
          export TT_METAL_SLOW_DISPATCH_MODE=1 TT_METAL_CACHE=\"$here/cache\"\n\
          export TT_METAL_LOGGER_LEVEL=fatal LOGURU_LEVEL=ERROR TT_METAL_DISABLE_BACKTRACE=1\n\
-         exec '{}' \"$@\"\n",
+         # The runtime writes a folder `generated` wherever it runs.\n\
+         cd \"$here\" && exec '{}' \"$script\" \"$@\"\n",
         installation.python.display()
     );
     write(&home.join("run.sh"), &script)?;

@@ -131,7 +131,11 @@ fn installation(args: &Args) -> Result<Installation, Failure> {
     };
     std::fs::create_dir_all(&home)
         .map_err(|error| Failure::input(format!("{}: {error}", home.display())))?;
-    let installation = Installation { python: python.clone(), home: absolute(home) };
+    // A bare name is looked up on PATH; a path is one from here.
+    let is_path = python.components().count() > 1;
+    let from_here = std::path::absolute(python).ok().filter(|_| is_path);
+    let python = from_here.unwrap_or_else(|| python.clone());
+    let installation = Installation { python, home: absolute(home) };
     write_around(&installation, &mut |_| ()).map_err(|error| Failure::input(error.to_string()))?;
     Ok(installation)
 }
