@@ -6,7 +6,11 @@ const LISTED_MAX: usize = 32;
 /// A sentence that says what would have been right: the nearest name, or all of them.
 #[must_use]
 pub fn hint<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
+    hint_of(wrong, &names.collect::<Vec<_>>())
+}
+
+/// Built once, whatever the names come from.
+fn hint_of(wrong: &str, names: &[&str]) -> String {
     let shortened: String = wrong.chars().take(64).collect();
     let nearest = names.iter().map(|name| (distance(&shortened, name), *name)).min();
     match nearest {
@@ -14,7 +18,7 @@ pub fn hint<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
             format!("did you mean `{name}`?")
         }
         Some(_) if names.len() > LISTED_MAX => {
-            let mut nearest: Vec<&str> = names.clone();
+            let mut nearest: Vec<&str> = names.to_vec();
             nearest.sort_by_key(|name| distance(&shortened, name));
             let listed = nearest[..LISTED_MAX].join(", ");
             format!("expected one of {listed}, or of {} more", names.len() - LISTED_MAX)

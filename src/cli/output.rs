@@ -1,11 +1,13 @@
 //! Exit codes, diagnostics, and the difference between a closed pipe and a failure.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use miette::{Diagnostic, GraphicalReportHandler, NamedSource, SourceSpan};
+use miette::{Diagnostic, GraphicalReportHandler, LabeledSpan, NamedSource};
+use miette::{SourceCode, SourceSpan};
 use serde::Serialize;
 
 use crate::scenario::{Scenario, ScenarioError};
@@ -33,16 +35,28 @@ pub enum Failure {
 }
 
 /// Bad input, with its place in a file where it has one.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct InputError {
     message: String,
-    #[help]
     help: Option<String>,
-    #[source_code]
     source_code: Option<NamedSource<String>>,
-    #[label("here")]
     span: Option<SourceSpan>,
+}
+
+impl Diagnostic for InputError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source_code.as_ref().map(|code| code as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = |span| LabeledSpan::new_with_span(Some("here".to_owned()), span);
+        self.span.map(|span| Box::new(std::iter::once(label(span))) as Box<dyn Iterator<Item = _>>)
+    }
 }
 
 impl Failure {

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use super::reducer::Reducer;
 use crate::op::Name;
-use crate::search::aim::Subject;
 
 /// A cone of fewer operations than these is found by deletion as fast.
 const WORTHWHILE_OPERATIONS_MIN: usize = 16;
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Keeps only the operations about what the failure is about, or about what that came from, and
     /// those that are about nothing; one run confirms it.
     pub(super) fn keep_cone(&mut self) {

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::reducer::Reducer;
 use crate::op::Name;
 use crate::scenario::SetupLine;
-use crate::search::aim::Subject;
 
 /// Pairs are tried on cases of up to so many operations: their number grows with its square.
 pub const PAIRED_OPERATIONS_MAX: usize = 64;
@@ -13,7 +12,7 @@ pub const PAIRED_OPERATIONS_MAX: usize = 64;
 /// What is left in more than so many chunks has withstood some rounds.
 const CHUNKS_MAX: usize = 8;
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// ddmin by complements: leaves out ever smaller chunks, the last ones first. Before the small
     /// ones, which are many, come fewer and larger buffers.
     pub(super) fn delete_chunks(&mut self) {

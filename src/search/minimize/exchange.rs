@@ -2,7 +2,6 @@
 
 use super::reducer::Reducer;
 use crate::op::{CacheKey, Op, RunSpec};
-use crate::search::aim::Subject;
 use crate::search::enumerate::{Limits, alphabet};
 use crate::search::optimum::size;
 
@@ -32,7 +31,7 @@ fn run_through_the_cache(op: &Op) -> Option<Op> {
     })))
 }
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Leaves out an operation and puts another one in the place of a second: one of the alphabet,
     /// or one that does what two did.
     pub(super) fn exchange_operations(&mut self) {

@@ -4,7 +4,6 @@ use super::reducer::Reducer;
 use super::sizes::{CROWDED_OPERATIONS_MIN, bytes_per_bank};
 use crate::op::{BufferSpec, Pages};
 use crate::scenario::Case;
-use crate::search::aim::Subject;
 use crate::units::{BufferType, Bytes};
 
 /// Any two allocations are merged in cases of up to so many operations, and only neighbours in
@@ -14,7 +13,7 @@ const PAIRED_OPERATIONS_MAX: usize = 64;
 /// A crowded case is merged in so many parts at first.
 const PARTS_MAX: usize = 8;
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Makes one allocation of ever fewer neighbours in the same memory, and then of any two.
     pub(super) fn merge_allocations(&mut self) {
         self.begin("merge");

@@ -99,7 +99,7 @@ pub struct DoesNotFail;
 /// If the case does not fail.
 pub fn minimize(
     case: &Case,
-    subject: &mut impl Subject,
+    subject: &mut dyn Subject,
     options: &mut Options<'_>,
 ) -> Result<Minimized, DoesNotFail> {
     let mut reducer = Reducer::start(case, subject, options)?;

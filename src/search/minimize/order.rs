@@ -6,7 +6,6 @@ use std::fmt;
 use super::reducer::Reducer;
 use crate::op::{Handle, Op};
 use crate::scenario::Case;
-use crate::search::aim::Subject;
 use crate::world::Action;
 
 /// Two operations, or steps of threads, whose order matters: if the second came first, the failure
@@ -33,7 +32,7 @@ impl fmt::Display for Inversion {
     }
 }
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Moves operations towards program order while the failure stays; for turns, see
     /// [`Reducer::simplify_turns`].
     pub(super) fn restore_order(&mut self) {

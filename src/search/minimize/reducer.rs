@@ -28,8 +28,8 @@ pub struct Attempt<'a> {
     pub case: &'a Case,
 }
 
-pub(super) struct Reducer<'a, 'o, S> {
-    pub(super) subject: &'a mut S,
+pub(super) struct Reducer<'a, 'o> {
+    pub(super) subject: &'a mut dyn Subject,
     /// The case that came in.
     pub(super) input: Case,
     pub(super) best: Case,
@@ -45,10 +45,10 @@ pub(super) struct Reducer<'a, 'o, S> {
     stopped: bool,
 }
 
-impl<'a, 'o, S: Subject> Reducer<'a, 'o, S> {
+impl<'a, 'o> Reducer<'a, 'o> {
     pub(super) fn start(
         case: &Case,
-        subject: &'a mut S,
+        subject: &'a mut dyn Subject,
         options: &'a mut Options<'o>,
     ) -> Result<Self, DoesNotFail> {
         let steps = subject.fails(case).ok_or(DoesNotFail)?;

@@ -11,13 +11,12 @@ use crate::op::{
 };
 use crate::scenario::Case;
 use crate::scenario::SetupLine;
-use crate::search::aim::Subject;
 use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 
 /// The smallest page: what every allocator of the machines rounds up to.
 pub(super) const PAGE: Bytes = Bytes(32);
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Replaces operations by simpler ones of their kind, the machine by a smaller one, and names
     /// by the first ones.
     pub(super) fn simplify_operations(&mut self) {

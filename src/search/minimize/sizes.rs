@@ -8,7 +8,6 @@ use crate::allocator::MemoryMap;
 use crate::allocator::bank_manager::size_per_bank;
 use crate::op::{BufferSpec, Pages};
 use crate::scenario::{Case, SetupLine, are_sayable};
-use crate::search::aim::Subject;
 use crate::units::Bytes;
 
 /// How many combinations of sizes are tried before the ones that were reached are good enough.
@@ -17,7 +16,7 @@ const COMBINATIONS_MAX: u64 = 4096;
 /// What still has so many operations after the coarse deletions probably fills a memory.
 pub(super) const CROWDED_OPERATIONS_MIN: usize = 65;
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Lowers all sizes that are equal together, then each alone, as far as it goes.
     pub(super) fn lower_sizes(&mut self) {
         self.begin("sizes");

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use super::reducer::Reducer;
 use crate::op::ThreadId;
 use crate::scenario::Case;
-use crate::search::aim::Subject;
 use crate::search::replay::Turn;
 use crate::world::Action;
 
 /// All orders of the turns are tried if there are not more than these.
 const ORDERS_MAX: usize = 1000;
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Writes the picks as turns, which keep their meaning when others are deleted, and tries to do
     /// without turns at all.
     pub(super) fn take_turns_apart(&mut self) {

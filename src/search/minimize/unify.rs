@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use super::reducer::Reducer;
 use crate::op::Name;
-use crate::search::aim::Subject;
 
 /// Cases of up to so many operations are tried: the number of choices grows with the cube.
 const UNIFIED_OPERATIONS_MAX: usize = 24;
 
-impl<S: Subject> Reducer<'_, '_, S> {
+impl Reducer<'_, '_> {
     /// Leaves out one operation on a name, and says the others of another name of its kind.
     pub(super) fn unify_names(&mut self) {
         self.begin("unify");
