@@ -203,6 +203,10 @@ fn json_has_a_version_and_rows_and_a_schema() {
         ["bench", "allocator", "--format", "json", "--seconds", "0.01"].as_slice(),
         ["bench", "minimize", "--format", "json", "--cases", "1"].as_slice(),
     ] {
+        // It enumerates what is shorter than each result.
+        if arguments[1] == "minimize" && !cfg!(feature = "slow-tests") {
+            continue;
+        }
         let value: serde_json::Value =
             serde_json::from_slice(&freeorder(arguments).stdout).unwrap();
         assert_eq!(value["version"], 1);
