@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::Hasher;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
@@ -18,7 +19,7 @@ use crate::server::ServerKind;
 const PRINTED_MAX: usize = 8;
 
 /// The operations that bytes stand for, under `FREEORDER_FIXES`, `FREEORDER_SERVER` and
-/// `FREEORDER_PROFILE`.
+/// `FREEORDER_PROFILE`, one input in `FREEORDER_TWICE` run twice.
 ///
 /// ```
 /// use freeorder::fuzzing::{TestCase, orderings::Ordering};
@@ -36,13 +37,16 @@ pub struct Ordering {
 struct Wanted {
     under: Under,
     profile: Profile,
+    /// One input in so many is undone and run a second time.
+    twice: NonZeroU64,
 }
 
 static WANTED: LazyLock<Result<Wanted, String>> = LazyLock::new(|| {
     let fixes = wanted("FREEORDER_FIXES")?.unwrap_or_else(|| Preset::UpstreamShm.fixes());
     let server = wanted("FREEORDER_SERVER")?.unwrap_or(ServerKind::Shm);
     let profile = wanted("FREEORDER_PROFILE")?.unwrap_or(Profile::Tame);
-    Ok(Wanted { under: Under { fixes, server }, profile })
+    let twice = wanted("FREEORDER_TWICE")?.unwrap_or(INPUTS_A_SECOND_RUN);
+    Ok(Wanted { under: Under { fixes, server }, profile, twice })
 });
 
 /// The value of a variable, if it is set.
@@ -78,10 +82,11 @@ pub fn profile() -> Profile {
     environment().profile
 }
 
-/// One input in so many is undone and run a second time, by a hash of its bytes, so that one that
-/// fails, fails again. The way back has branches of its own, and to a fuzzer each is a reason to
-/// keep an input: more often, and it looks at little else.
-const INPUTS_A_SECOND_RUN: u64 = 32;
+/// One input in so many is undone and run a second time, unless `FREEORDER_TWICE` says another
+/// number, by a hash of its bytes, so that one that fails, fails again. The way back has branches
+/// of its own, and to a fuzzer each is a reason to keep an input: more often, and it looks at
+/// little else.
+const INPUTS_A_SECOND_RUN: NonZeroU64 = NonZeroU64::new(32).expect("32 is not 0");
 
 /// A state that is undone wrongly stays wrong, so it is looked at only so often, and at the end.
 const STEPS_A_LOOK: usize = 8;
@@ -167,7 +172,7 @@ impl Ordering {
     pub(super) fn under(under: Under, profile: Profile, bytes: &[u8]) -> Self {
         let mut hasher = Mixer::default();
         hasher.write(bytes);
-        let runs_twice = hasher.finish().is_multiple_of(INPUTS_A_SECOND_RUN);
+        let runs_twice = hasher.finish().is_multiple_of(environment().twice.get());
         Self { under, case: from_bytes(profile, bytes), runs_twice }
     }
 
@@ -180,7 +185,7 @@ impl Ordering {
 
 impl TestCase for Ordering {
     fn of(bytes: &[u8]) -> Self {
-        let Wanted { under, profile } = *environment();
+        let Wanted { under, profile, .. } = *environment();
         Self::under(under, profile, bytes)
     }
 
