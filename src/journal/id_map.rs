@@ -1,6 +1,8 @@
 use super::{Tracking, mix};
 
-/// A few bits for each of a set of ids; an id whose bits are all clear is not there.
+/// Two bits for each of a set of ids that are counted up; an id whose bits are clear is not there.
+///
+/// It takes a byte for every id up to the highest one, so that a change is one load and one store.
 ///
 /// ```
 /// use freeorder::journal::{IdMap, Tracking};
@@ -10,31 +12,26 @@ use super::{Tracking, mix};
 /// ```
 #[derive(Clone, Debug)]
 pub struct IdMap {
-    /// (id + 1) << BITS | bits; 0 is an empty slot. Linear probing, no dead slots.
-    slots: Vec<u64>,
+    /// The bits of each id; an id past the end has none.
+    bits: Vec<u8>,
     used: usize,
     journal: Vec<(u64, u8)>,
     hash: u64,
     tracking: Tracking,
 }
 
-/// How many bits an id has.
-const BITS: u32 = 2;
-const MASK: u64 = (1 << BITS) - 1;
-const SLOTS_MIN: usize = 64;
+const IDS_MIN: usize = 64;
 
 impl IdMap {
     /// A map in which no id has a bit.
     #[must_use]
     pub fn new(tracking: Tracking) -> Self {
-        Self { slots: vec![0; SLOTS_MIN], used: 0, journal: Vec::new(), hash: 0, tracking }
+        Self { bits: Vec::new(), used: 0, journal: Vec::new(), hash: 0, tracking }
     }
 
     /// Clears everything and the journal, keeping the memory.
     pub fn reset(&mut self) {
-        if self.used > 0 {
-            self.slots.fill(0);
-        }
+        self.bits.clear();
         self.used = 0;
         self.journal.clear();
         self.hash = 0;
@@ -51,7 +48,7 @@ impl IdMap {
     #[must_use]
     #[inline]
     pub fn get(&self, id: u64) -> u8 {
-        (self.slots[self.find(id)] & MASK) as u8
+        self.bits.get(id as usize).copied().unwrap_or(0)
     }
 
     /// Sets the bits of an id.
@@ -69,17 +66,16 @@ impl IdMap {
     /// In debug builds, if there are more than two bits.
     #[inline]
     pub fn update(&mut self, id: u64, change: impl FnOnce(u8) -> u8) {
-        let index = self.find(id);
-        let old = (self.slots[index] & MASK) as u8;
+        let old = self.get(id);
         let bits = change(old);
-        debug_assert!(u64::from(bits) <= MASK, "an id has two bits");
+        debug_assert!(bits <= 0b11, "an id has two bits");
         if bits == old {
             return;
         }
         if self.tracking != Tracking::NONE {
             self.track(id, old, bits);
         }
-        self.put(index, id, bits);
+        self.put(id, bits);
     }
 
     /// The place in the journal to come back to.
@@ -92,10 +88,8 @@ impl IdMap {
     pub fn undo_to(&mut self, mark: usize) {
         while self.journal.len() > mark {
             let (id, old) = self.journal.pop().expect("the journal is longer than the mark");
-            let index = self.find(id);
-            let new = (self.slots[index] & MASK) as u8;
-            self.hash ^= fingerprint(id, old) ^ fingerprint(id, new);
-            self.put(index, id, old);
+            self.hash ^= fingerprint(id, old) ^ fingerprint(id, self.get(id));
+            self.put(id, old);
         }
     }
 
@@ -105,6 +99,7 @@ impl IdMap {
         self.hash
     }
 
+    #[cold]
     fn track(&mut self, id: u64, old: u8, new: u8) {
         self.hash ^= fingerprint(id, old) ^ fingerprint(id, new);
         if self.tracking.undo {
@@ -112,72 +107,20 @@ impl IdMap {
         }
     }
 
-    #[inline(always)]
-    fn put(&mut self, index: usize, id: u64, bits: u8) {
-        let was_empty = self.slots[index] == 0;
-        if bits == 0 {
-            if !was_empty {
-                self.remove(index);
-            }
-            return;
-        }
-        self.slots[index] = (id + 1) << BITS | u64::from(bits);
-        self.used += usize::from(was_empty);
-        if self.used * 2 > self.slots.len() {
-            self.grow();
-        }
-    }
-
-    /// The slot of the id, or the empty one where it would go.
     #[inline]
-    fn find(&self, id: u64) -> usize {
-        let key = (id + 1) << BITS;
-        let mask = self.slots.len() - 1;
-        let mut index = self.home(id);
-        loop {
-            let slot = self.slots[index & mask];
-            // Of a slot in use for the id only the bits differ from the key.
-            if slot == 0 || slot ^ key <= MASK {
-                return index & mask;
-            }
-            index += 1;
+    fn put(&mut self, id: u64, bits: u8) {
+        let index = id as usize;
+        if index >= self.bits.len() {
+            self.reach(index);
         }
-    }
-
-    #[inline]
-    fn home(&self, id: u64) -> usize {
-        (id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.slots.len() - 1)
-    }
-
-    /// Empties a slot and moves back whatever had to pass it by.
-    #[inline]
-    fn remove(&mut self, mut hole: usize) {
-        let mask = self.slots.len() - 1;
-        let mut index = hole;
-        loop {
-            index = (index + 1) & mask;
-            let slot = self.slots[index];
-            if slot == 0 {
-                break;
-            }
-            let home = self.home((slot >> BITS) - 1);
-            if (index.wrapping_sub(home) & mask) >= (index.wrapping_sub(hole) & mask) {
-                self.slots[hole] = slot;
-                hole = index;
-            }
-        }
-        self.slots[hole] = 0;
-        self.used -= 1;
+        let old = std::mem::replace(&mut self.bits[index], bits);
+        self.used += usize::from(bits != 0);
+        self.used -= usize::from(old != 0);
     }
 
     #[cold]
-    fn grow(&mut self) {
-        let old = std::mem::take(&mut self.slots);
-        self.slots = vec![0; old.len() * 2];
-        for slot in old.into_iter().filter(|&slot| slot != 0) {
-            let index = self.find((slot >> BITS) - 1);
-            self.slots[index] = slot;
-        }
+    fn reach(&mut self, index: usize) {
+        self.bits.resize((index + 1).next_power_of_two().max(IDS_MIN), 0);
     }
 }
 

@@ -39,7 +39,7 @@ impl Living {
         Life { allocated: bits & ALLOCATED != 0, registered: bits & REGISTERED != 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn follow(&mut self, event: &Event<'_>) {
         match *event {
             Event::StatusChanged { object, part: Part::Owner, to, .. } => match to {
