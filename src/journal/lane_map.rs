@@ -83,35 +83,28 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
         debug_assert!(!lanes.is_empty(), "an update names at least one device");
         let key = key + 1;
         let mut index = self.start(key);
+        let mut dead = None;
         loop {
             let slot = &self.slots[index];
             if slot.key == 0 {
                 break;
             }
-            if slot.key == key && !slot.lanes.and(lanes).is_empty() {
+            if slot.key == key {
                 if slot.lanes == lanes && !self.split {
                     let new = change(lanes, Some(slot.value));
                     self.rewrite(index, lanes, new);
                     return;
                 }
-                self.update_split(key, lanes, change);
-                return;
+                if !slot.lanes.is_empty() {
+                    self.update_split(key, lanes, change);
+                    return;
+                }
+                dead = dead.or(Some(index));
             }
             index = self.next(index);
         }
-        match change(lanes, None) {
-            None => {}
-            Some(value) if self.split => {
-                self.add(Slot { key, lanes, value });
-                self.merge(key);
-            }
-            Some(value) => {
-                self.split |= self.key_is_live(key);
-                self.add(Slot { key, lanes, value });
-                if self.split {
-                    self.merge(key);
-                }
-            }
+        if let Some(value) = change(lanes, None) {
+            self.put(dead.unwrap_or(index), Slot { key, lanes, value });
         }
     }
 
@@ -247,15 +240,24 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
         }
     }
 
-    fn key_is_live(&self, key: u64) -> bool {
-        let mut live = false;
-        self.each(key - 1, |_, _| live = true);
-        live
+    /// Puts an entry where a probe for its key has ended.
+    #[inline]
+    fn put(&mut self, index: usize, slot: Slot<P>) {
+        if self.is_crowded() {
+            self.add(slot);
+        } else {
+            self.write(index, slot);
+        }
     }
 
     #[inline]
+    fn is_crowded(&self) -> bool {
+        (self.used + 1) * 4 > self.slots.len() * 3
+    }
+
+    #[cold]
     fn add(&mut self, slot: Slot<P>) {
-        if (self.used + 1) * 4 > self.slots.len() * 3 {
+        if self.is_crowded() {
             self.grow();
         }
         let mut index = self.start(slot.key);
