@@ -31,12 +31,17 @@ impl<T: Clone> Cell<T> {
     }
 
     /// Changes the value.
-    #[inline]
+    #[inline(always)]
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
         if self.tracking.undo {
-            self.journal.push(self.value.clone());
+            self.keep();
         }
         change(&mut self.value)
+    }
+
+    #[cold]
+    fn keep(&mut self) {
+        self.journal.push(self.value.clone());
     }
 
     /// The place in the journal to come back to.

@@ -54,7 +54,7 @@ impl<T: Vacant + Fingerprint> Slab<T> {
     }
 
     /// Puts a value into a free slot and returns its index.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, value: T) -> u32 {
         let reused = self.free.pop();
         let index = reused.unwrap_or(self.items.len() as u32);
@@ -170,7 +170,13 @@ impl<T: Vacant + Fingerprint> Slab<T> {
 
     #[inline]
     fn toggle(&mut self, index: u32, value: &T) {
-        if self.tracking.hash && !value.is_vacant() {
+        if self.tracking.hash {
+            self.toggle_hash(index, value);
+        }
+    }
+
+    fn toggle_hash(&mut self, index: u32, value: &T) {
+        if !value.is_vacant() {
             self.hash ^= mix(u64::from(index) + 1, value.fingerprint());
         }
     }

@@ -15,7 +15,7 @@ pub(super) struct StateMachine {
 }
 
 impl StateMachine {
-    #[inline]
+    #[inline(always)]
     pub(super) fn watch(&mut self, tick: Tick, event: &Event<'_>, findings: &mut Findings) {
         match *event {
             Event::StatusChanged { object, from, to, .. } => {

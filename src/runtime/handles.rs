@@ -45,7 +45,7 @@ fn put(table: &mut Slab<Slot>, name: u32, slot: Slot) {
     while table.len() <= name {
         table.insert(Slot::vacant());
     }
-    table.set(name, slot);
+    table.update(name, |held| *held = slot);
 }
 
 impl Runtime {
