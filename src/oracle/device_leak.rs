@@ -12,7 +12,7 @@ use crate::violation::{OracleName, Violation};
 
 /// Answers with the block that an owner has just abandoned.
 #[inline]
-pub(super) fn watch(
+pub(super) fn watch_owner(
     tick: Tick,
     event: &Event<'_>,
     facts: &Facts<'_>,
@@ -44,27 +44,27 @@ pub(super) fn watch(
             flag(tick, region, (Some(object), Some(address), bytes), what, findings);
             Some((region, address))
         }
+        _ => None,
+    }
+}
+
+/// What is left of a program, and of everything at a checkpoint.
+pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
+    match *event {
         Event::CommandsKept { .. } => {
             let what = "the cached commands of a program are left when it dies";
             findings.flag(Violation::new(OracleName::DeviceLeak, tick, what));
-            None
         }
         Event::BlockTable { region, after, .. } => {
-            let held = facts.holdings.region(region)?;
+            let Some(held) = facts.holdings.region(region) else { return };
             let owned: u64 = held.blocks().iter().map(|held| held.end.0 - held.start.0).sum();
             if after.allocated.0 > owned {
                 let bytes = Bytes(after.allocated.0 - owned);
-                flag(
-                    tick,
-                    region,
-                    (None, None, bytes),
-                    "blocks that nobody took are left",
-                    findings,
-                );
+                let what = "blocks that nobody took are left";
+                flag(tick, region, (None, None, bytes), what, findings);
             }
-            None
         }
-        _ => None,
+        _ => {}
     }
 }
 

@@ -8,6 +8,8 @@ use crate::event::{AllocatorState, Event, Region, TableBlock, Tick};
 use crate::units::Bytes;
 use crate::violation::{OracleName, Violation};
 
+/// Compares the allocator's count after each call.
+#[inline]
 pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
     match *event {
         Event::AddressTaken { region, bytes, after, .. } => {
@@ -30,10 +32,19 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
             let expected = facts.expected(region);
             compare(tick, region, (expected, after), "a failed call kept a block", findings);
         }
-        Event::BlockTable { region, blocks, after } => {
-            tiles(tick, region, (blocks, after), facts, findings)
-        }
         _ => {}
+    }
+}
+
+/// Walks the block table at a checkpoint.
+pub(super) fn watch_table(
+    tick: Tick,
+    event: &Event<'_>,
+    facts: &Facts<'_>,
+    findings: &mut Findings,
+) {
+    if let Event::BlockTable { region, blocks, after } = *event {
+        tiles(tick, region, (blocks, after), facts, findings);
     }
 }
 

@@ -136,7 +136,7 @@ impl Holdings {
         self.regions.get(index).filter(|one| one.alive).map(|_| index)
     }
 
-    /// Follows an event; called after the oracles that compare with the state before it.
+    /// Follows a call of an allocator, after the oracles that compare with the state before it.
     #[inline]
     pub(super) fn follow(&mut self, event: &Event<'_>) {
         match *event {
@@ -150,11 +150,20 @@ impl Holdings {
             }
             Event::AddressReturned { region, address, found: Some(_), .. } => {
                 let Some(index) = self.index(region) else { return };
-                let position = self.regions[index].position(address);
-                if self.regions[index].at(address).is_some() {
+                let region = &self.regions[index];
+                let position = region.position(address);
+                if region.blocks.get(position).is_some_and(|held| held.start == address) {
                     self.remove(index, position);
                 }
             }
+            Event::RegionCleared { .. } => self.follow_region(event),
+            _ => {}
+        }
+    }
+
+    /// Follows what happens to a whole region.
+    pub(super) fn follow_region(&mut self, event: &Event<'_>) {
+        match *event {
             Event::RegionOpened { region, devices, bounds } => self.open(region, devices, bounds),
             Event::RegionCleared { region, .. } => {
                 if let Some(index) = self.index(region) {

@@ -44,7 +44,7 @@ pub use holdings::{Held, HeldRegion, Holdings};
 pub use living::{Life, Living};
 pub use register::{Register, Registered, Transition};
 
-use crate::event::{Event, Observer, Tick};
+use crate::event::{AllocationStatus, Event, Observer, Part, Tick};
 use crate::journal::{Cell, Tracking};
 use crate::message::AllocMessage;
 use crate::units::Lanes;
@@ -164,7 +164,7 @@ impl Observer for Oracles {
             Event::AddressTaken { .. }
             | Event::AllocationFailed { .. }
             | Event::RegionCleared { .. } => self.see_allocator(tick, event),
-            Event::StatusChanged { .. } => self.see_buffer(tick, event),
+            Event::StatusChanged { part, to, .. } => self.see_status(tick, event, (*part, *to)),
             Event::BufferDestroyed { .. } | Event::Stranded { .. } => {
                 self.see_buffer(tick, event);
                 if !(self.hook.is_idle() && self.inspector.is_idle()) {
@@ -172,9 +172,9 @@ impl Observer for Oracles {
                 }
             }
             Event::Registered { .. } | Event::Unregistered { .. } => self.living.follow(event),
-            Event::Sent(_) => self.see_sent(tick, event),
+            Event::Sent(_) => self.follow_states(tick, event),
             Event::RegionOpened { .. } | Event::AllocatorDestroyed { .. } => {
-                self.holdings.follow(event);
+                self.holdings.follow_region(event);
             }
             Event::ProgramBuilt { .. } | Event::ProgramDestroyed { .. } => {
                 self.follow_programs(event);
@@ -239,6 +239,7 @@ impl Oracles {
         (facts, &mut self.findings)
     }
 
+    #[inline(always)]
     fn hear(&mut self, tick: Tick, event: &Event<'_>, message: &AllocMessage, missed: Lanes) {
         let transition = self.register.follow(message);
         if !transition.is_clean() || !missed.is_empty() {
@@ -277,7 +278,7 @@ impl Oracles {
         free_list::watch(tick, event, &facts, findings);
         overlap::watch(tick, event, &facts, findings);
         single_free::watch(tick, event, &facts, findings);
-        teardown::watch(tick, event, &facts, findings);
+        teardown::watch_call(tick, event, &facts, findings);
         oom::watch(tick, event, &facts, findings);
         self.holdings.follow(event);
         let (facts, findings) = self.split(Transition::default());
@@ -290,12 +291,25 @@ impl Oracles {
         }
     }
 
+    /// Inlined where the event is made: what owns nothing is in no ledger, and an owner that begins
+    /// to live is in one only.
+    #[inline(always)]
+    fn see_status(&mut self, tick: Tick, event: &Event<'_>, change: (Part, AllocationStatus)) {
+        self.follow_states(tick, event);
+        match change {
+            (Part::NonOwners(_), _) => {}
+            (Part::Owner, AllocationStatus::Deallocated) => self.see_buffer(tick, event),
+            (Part::Owner, AllocationStatus::Allocated | AllocationStatus::AllocationRequested) => {
+                self.living.follow(event);
+            }
+        }
+    }
+
+    /// An owner ends, or ends up with nobody.
     fn see_buffer(&mut self, tick: Tick, event: &Event<'_>) {
-        let findings = &mut self.findings;
-        self.state_machine.update(|oracle| oracle.watch(tick, event, findings));
         let (facts, findings) = self.split(Transition::default());
         registry::watch(tick, event, &facts, findings);
-        if let Some((region, address)) = device_leak::watch(tick, event, &facts, findings) {
+        if let Some((region, address)) = device_leak::watch_owner(tick, event, &facts, findings) {
             self.holdings.abandon(region, address);
         }
         self.living.follow(event);
@@ -318,7 +332,8 @@ impl Oracles {
         static_order::watch(tick, event, findings);
     }
 
-    fn see_sent(&mut self, tick: Tick, event: &Event<'_>) {
+    #[inline(always)]
+    fn follow_states(&mut self, tick: Tick, event: &Event<'_>) {
         let findings = &mut self.findings;
         self.state_machine.update(|oracle| oracle.watch(tick, event, findings));
     }
@@ -332,7 +347,7 @@ impl Oracles {
             }
             Event::MemoryAccessed { .. } => use_after_free::watch(tick, event, &facts, findings),
             Event::RawPointerUsed { .. } | Event::MeshClosed { .. } => {
-                teardown::watch(tick, event, &facts, findings);
+                teardown::watch(tick, event, findings);
             }
             Event::TraceAccessed { .. } | Event::TraceReleased { .. } => {
                 trace_safe::watch(tick, event, &facts, findings);
@@ -343,7 +358,7 @@ impl Oracles {
                 device_leak::watch(tick, event, &facts, findings);
             }
             Event::BlockTable { .. } => {
-                free_list::watch(tick, event, &facts, findings);
+                free_list::watch_table(tick, event, &facts, findings);
                 device_leak::watch(tick, event, &facts, findings);
             }
             _ => {

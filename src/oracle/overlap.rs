@@ -18,9 +18,10 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
     let end = address.offset(bytes);
     let bounds = own.bounds;
     let taken = Taken { region, object, address, bytes };
+    let position = Bytes(address.0.wrapping_sub(bounds.start.0));
     if address < bounds.start || end > bounds.end {
         flag(tick, &taken, (Lanes::NONE, None), "a block leaves its region", findings);
-    } else if bounds.alignment.0 > 1 && (address.0 - bounds.start.0) % bounds.alignment.0 != 0 {
+    } else if position.round_up(bounds.alignment) != position {
         flag(tick, &taken, (Lanes::NONE, None), "a block is not aligned", findings);
     }
     for other in facts.holdings.regions(region.buffer_type) {

@@ -8,8 +8,8 @@ use crate::event::{Event, Tick};
 use crate::message::ObjectRef;
 use crate::violation::{OracleName, Violation};
 
-#[inline]
-pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
+/// Whatever may follow a pointer, but for the calls of an allocator.
+pub(super) fn watch(tick: Tick, event: &Event<'_>, findings: &mut Findings) {
     match *event {
         Event::RawPointerUsed { alive: false, object, .. } => {
             flag(tick, object, "a raw pointer was followed after its target died", findings);
@@ -18,6 +18,19 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
             let what = "a mesh was closed in the middle of another thread's operation on it";
             findings.flag(Violation::new(OracleName::Teardown, tick, what));
         }
+        _ => {}
+    }
+}
+
+/// The calls of an allocator, which the device owns.
+#[inline]
+pub(super) fn watch_call(
+    tick: Tick,
+    event: &Event<'_>,
+    facts: &Facts<'_>,
+    findings: &mut Findings,
+) {
+    match *event {
         Event::AddressTaken { region, object, .. }
         | Event::AddressReturned { region, by: object, .. }
             if facts.holdings.region(region).is_none() =>
