@@ -43,12 +43,9 @@ impl Fingerprint for Client {
 }
 
 impl Runtime {
-    /// `AllocationClient::report_allocation` and `report_deallocation`.
+    /// `AllocationClient::report_allocation` and `report_deallocation`, of at least one device.
     #[inline]
     pub(super) fn report<S: Surroundings>(&mut self, out: &mut S, message: &AllocMessage) {
-        if message.devices.is_empty() {
-            return;
-        }
         if !self.client.tracking {
             if message.kind == MessageKind::Alloc {
                 out.emit(Event::Reached(Mark::AllocatedUntracked));

@@ -24,7 +24,10 @@ impl Runtime {
             Part::NonOwners(_) => CallPath::CreateAtAddress,
         };
         let devices = self.reporting_devices(object, part, filtered);
-        self.report(out, &message(MessageKind::Alloc, object, devices, path, Role::UserHandle));
+        if !devices.is_empty() {
+            let role = Role::UserHandle;
+            self.report(out, &message(MessageKind::Alloc, object, devices, path, role));
+        }
     }
 
     /// `GraphTracker::track_deallocate` for an owner or for buffers that own nothing.
@@ -40,7 +43,9 @@ impl Runtime {
         // backing buffers".
         let filtered = self.fixes.has(Fix::MeshFilterFree);
         let devices = self.reporting_devices(object, part, filtered);
-        self.report(out, &message(MessageKind::Free, object, devices, path, role));
+        if !devices.is_empty() {
+            self.report(out, &message(MessageKind::Free, object, devices, path, role));
+        }
     }
 
     /// The `device_id`s under which a buffer reports; none if it is silent.

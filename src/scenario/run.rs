@@ -38,7 +38,9 @@ impl Observer for Totals {
                     MessageKind::Free => self.free += count,
                 }
             }
-            Event::Answered { missed, .. } => self.unknown_free += u64::from(missed.count()),
+            Event::Answered { missed, .. } if !missed.is_empty() => {
+                self.unknown_free += u64::from(missed.count());
+            }
             _ => {}
         }
     }

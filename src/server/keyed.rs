@@ -72,7 +72,7 @@ impl Keyed {
 }
 
 impl Semantics for Keyed {
-    #[inline]
+    #[inline(always)]
     fn receive(&mut self, message: &AllocMessage) -> Lanes {
         match message.kind {
             MessageKind::Alloc => {

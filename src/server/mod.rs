@@ -211,7 +211,7 @@ impl Server {
     }
 
     /// Reads a message; the answer is the set of devices whose FREE hit no entry.
-    #[inline]
+    #[inline(always)]
     pub fn receive(&mut self, message: &AllocMessage) -> Lanes {
         each!(&mut self.generation, server => server.receive(message))
     }
