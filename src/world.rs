@@ -67,7 +67,8 @@ impl<O: Observer> Surroundings for Outside<'_, O> {
         self.observer.observe(self.tick, &event);
     }
 
-    #[inline]
+    /// Not inlined where messages are sent, since the server and the oracles are inlined here.
+    #[inline(never)]
     fn deliver(&mut self, message: &AllocMessage) {
         let missed = self.server.receive(message);
         self.emit(Event::Answered { message, missed });
@@ -229,14 +230,19 @@ impl World {
     #[inline]
     fn begin_step(&mut self) {
         if self.tracking.undo {
-            self.marks.push(WorldMark {
-                tick: self.tick,
-                runtime: self.runtime.mark(),
-                server: self.server.mark(),
-                threads: self.threads.mark(),
-            });
+            self.mark();
         }
         self.tick.0 += 1;
+    }
+
+    #[cold]
+    fn mark(&mut self) {
+        self.marks.push(WorldMark {
+            tick: self.tick,
+            runtime: self.runtime.mark(),
+            server: self.server.mark(),
+            threads: self.threads.mark(),
+        });
     }
 
     #[inline]
@@ -264,7 +270,7 @@ impl World {
 
     /// The one match on operations; each arm is one call.
     #[allow(clippy::too_many_lines, reason = "one arm for each operation")]
-    #[inline]
+    #[inline(always)]
     fn execute<O: Observer>(&mut self, op: &Op, observer: &mut O) -> Result<Outcome, Refusal> {
         let (runtime, mut out) = self.split(observer);
         let out = &mut out;

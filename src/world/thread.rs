@@ -123,10 +123,19 @@ impl World {
             }
             Op::Deallocate(buffer) => match runtime.begin_deallocate(*buffer) {
                 Some(id) => Ok((Outcome::DONE, Some(Rest::Marks(id, runtime.reference(id))))),
-                None => self.execute(op, observer).map(|outcome| (outcome, None)),
+                None => self.execute_at_once(op, observer),
             },
-            _ => self.execute(op, observer).map(|outcome| (outcome, None)),
+            _ => self.execute_at_once(op, observer),
         }
+    }
+
+    /// An operation that is one step.
+    fn execute_at_once<O: Observer>(
+        &mut self,
+        op: &Op,
+        observer: &mut O,
+    ) -> Result<(Outcome, Option<Rest>), Refusal> {
+        self.execute(op, observer).map(|outcome| (outcome, None))
     }
 
     fn continue_op<O: Observer>(&mut self, rest: Rest, observer: &mut O) -> Option<Rest> {
