@@ -73,7 +73,7 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
     ///
     /// `change` is asked once for each group of devices that share a value (or have none) and
     /// answers with the new one, or none to remove it.
-    #[inline]
+    #[inline(always)]
     pub fn update(
         &mut self,
         key: u64,
