@@ -292,6 +292,26 @@ fn a_capture_of_submeshes_shows_aliased_ids_unpaired_buffers_and_overlaps() {
     assert_eq!(overlap.chips, 0b1_0001);
 }
 
+/// In a NO_DISPATCH capture every buffer is at address 0: it comes and goes once, with no memory.
+#[test]
+fn buffers_that_never_reached_an_allocator_go_as_they_came() {
+    let node = |counter: u32, kind: &str, of: &str| {
+        format!(
+            "{{\"counter\": {counter}, \"node_type\": \"buffer{kind}\", \"connections\": [{of}], \
+             \"params\": {{\"address\": 0, \"device_id\": 0, \"size\": 2048, \"type\": \"DRAM\"}}}}"
+        )
+    };
+    let pairs = [node(0, "", ""), node(1, "_allocate", "0"), node(2, "", "")];
+    let rest =
+        [node(3, "_allocate", "2"), node(4, "_deallocate", "0"), node(5, "_deallocate", "2")];
+    let nodes = [&pairs[..], &rest[..]].concat();
+    assert_eq!(audit(format!("[{}]", nodes.join(",")).as_bytes()).counts(), []);
+    let again = [&nodes[..], &[node(6, "_deallocate", "0")]].concat();
+    let found = audit(format!("[{}]", again.join(",")).as_bytes());
+    assert_eq!(found.counts(), [("unknown-free", 1)]);
+    assert_eq!(found.first(FindingKind::UnknownFree).place.0, 6);
+}
+
 /// Captures of old: strings for numbers, no address on a deallocation, whole reports.
 #[test]
 fn old_captures_and_whole_reports_are_read() {

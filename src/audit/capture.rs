@@ -34,6 +34,8 @@ pub struct Capture {
     chips: BTreeMap<Device, Place>,
     ranges: Ranges,
     seen: BTreeSet<Object>,
+    /// Buffers that came without memory, and have not gone.
+    hooked: BTreeSet<Object>,
     build: Build,
     unpaired: BTreeMap<(Option<Device>, BTreeSet<Device>), Builds>,
     /// Circular buffers of a device that were given back less often than built, in a log.
@@ -49,6 +51,7 @@ impl Capture {
         self.meshes.entry(event.device).or_insert(event.place);
         self.seen.extend(event.object);
         if event.address == DeviceAddr(0) {
+            self.hooked.extend(event.object);
             return false;
         }
         let range = Range {
@@ -81,6 +84,12 @@ impl Capture {
         for lane in self.lanes(entry.key.device, entry.memory) {
             self.ranges.remove(lane, entry.key.address, entry.place);
         }
+    }
+
+    /// A buffer goes that was never given to an allocator; false if it is none, or has gone before.
+    pub fn unhook(&mut self, event: &Event) -> bool {
+        let object = event.object.filter(|_| event.address == DeviceAddr(0));
+        object.is_some_and(|object| self.hooked.remove(&object))
     }
 
     /// Whether the capture has seen the buffer come.

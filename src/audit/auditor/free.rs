@@ -166,6 +166,9 @@ impl Auditor {
             }
             return;
         }
+        if self.kind == Kind::Graph && self.capture.unhook(event) {
+            return;
+        }
         if self.kind == Kind::Graph && !self.capture.has_seen(event) {
             let what = "the capture began after this buffer was allocated";
             self.findings.add(Finding::at(FindingKind::OlderThanCapture, event, what));
