@@ -10,6 +10,7 @@ pub mod choice;
 pub mod cli;
 pub mod corpus;
 pub mod event;
+pub mod export;
 pub mod fix;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

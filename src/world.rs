@@ -151,6 +151,12 @@ impl World {
         Some(thread.next_op as usize - begun)
     }
 
+    /// Whether a thread is in the middle of an operation.
+    #[must_use]
+    pub fn is_inside(&self, thread: ThreadId) -> bool {
+        self.threads.0.get(thread.0 as usize).is_some_and(|thread| thread.rest.is_some())
+    }
+
     /// Takes the `index`-th of the actions that are ready.
     ///
     /// # Panics

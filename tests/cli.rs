@@ -176,6 +176,7 @@ fn help_is_as_it_was_read_last() {
         "import",
         "diff",
         "regress",
+        "export",
         "encode",
         "defects",
         "serve",

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules, lowest first: each may use only those before it (ARCHITECTURE.md).
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     "units",
     "suggest",
     "mark",
@@ -32,6 +32,7 @@ const LAYERS: [&str; 28] = [
     "audit",
     "serve",
     "realrt",
+    "export",
     "fuzzing",
     "cli",
 ];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bindings::Bindings;
 use super::child::Ending;
 use super::process::{Death, Runtime};
 use super::protocol::{Address, Answer, MeshSeen, Request};
@@ -79,7 +80,7 @@ pub fn run(runtime: &mut impl Runtime, case: &Case, check: &Check) -> Ran {
         names: Names::default(),
         watch: Watch::default(),
         seen: Answer { ok: true, ..Answer::default() },
-        captures: 0,
+        bindings: Bindings::default(),
         first_mesh: None,
         first_program: None,
     };
@@ -163,8 +164,7 @@ struct Pair<'a> {
     watch: Watch,
     /// What could be seen after the last call.
     seen: Answer,
-    /// How many captures have begun and not ended.
-    captures: u32,
+    bindings: Bindings,
     /// What the process counted before this program: its first mesh and program ids.
     first_mesh: Option<u32>,
     first_program: Option<u64>,
@@ -229,30 +229,7 @@ impl Pair<'_> {
             let seen = mesh.and_then(|mesh| before.meshes.get(&mesh));
             seen.is_some_and(|seen| seen.closed.is_some())
         };
-        match op {
-            // To the model `share` copies a handle; a view is made of a living tensor only.
-            Op::Share { of, .. } if is_gone(of) => Some("Tensor is not allocated"),
-            // The tensors are looked at before the mesh is.
-            Op::Run(run) if run.reads.first().is_some_and(is_gone) => {
-                Some("Input Tensor A is not allocated")
-            }
-            Op::Run(run) if run.reads.last().is_some_and(is_gone) => {
-                Some("Input Tensor B is not allocated")
-            }
-            Op::Use(name) if !is_gone(name) && is_closed(name) => Some("cq_id 0 is out of range"),
-            Op::Capture(CaptureStep::Begin(_)) => {
-                self.captures += 1;
-                None
-            }
-            Op::Capture(CaptureStep::End) if self.captures == 0 => {
-                Some("'NoneType' object is not iterable")
-            }
-            Op::Capture(CaptureStep::End) => {
-                self.captures -= 1;
-                None
-            }
-            _ => None,
-        }
+        self.bindings.raise(op, is_gone, is_closed)
     }
 
     /// The first part of the answer that the model gives otherwise, and both versions of it.

@@ -5,6 +5,7 @@
 //! each one. What the model answers otherwise, what an oracle objects to and what kills the process
 //! is a [`Deviation`]; each has a class, which the one reducer keeps while it makes the case small.
 
+mod bindings;
 mod child;
 mod descriptor;
 mod hunt;
@@ -23,6 +24,7 @@ mod tests;
 mod translate;
 mod watch;
 
+pub(crate) use bindings::Bindings;
 pub use child::{Child, Ending};
 pub use descriptor::descriptor;
 pub use hunt::{Finding, Found, Hunt, minimized};
@@ -32,6 +34,7 @@ pub use process::{DRIVER, Death, Installation, Process, Runtime};
 pub use program::program;
 pub use protocol::{Address, Answer, MeshSeen, Request};
 pub use script::script;
+pub(crate) use script::{IMPORTS, Python, SHARDED, Writer};
 pub use setup::{SetupError, VERSION, set_up, write_around};
 pub use subject::Real;
 

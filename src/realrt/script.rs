@@ -5,18 +5,63 @@ use std::fmt::Write as _;
 use super::lockstep::Deviation;
 use super::protocol::Request;
 use super::translate::{Names, Translated};
+use crate::op::{BufferHandle, MeshHandle, Op};
+use crate::runtime::Setup;
 use crate::scenario::Case;
+
+/// What an operation is in Python.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Python {
+    /// It names something that is not there.
+    Nothing,
+    /// There is no call of ttnn that does it.
+    Foreign,
+    /// A statement.
+    Call(String),
+}
+
+/// Writes operations as calls of ttnn, one after another.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    setup: Setup,
+    names: Names,
+}
+
+impl Writer {
+    /// Nothing is written yet.
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, names: Names::default() }
+    }
+
+    /// The call that an operation is after those that were taken down.
+    pub fn call(&self, op: &Op) -> Python {
+        match self.names.translate(&self.setup, op) {
+            Translated::Nothing => Python::Nothing,
+            Translated::Foreign => Python::Foreign,
+            Translated::Ask(request) => Python::Call(call(&request)),
+        }
+    }
+
+    /// Takes down what a call that returns has made or let go.
+    pub fn note(&mut self, op: &Op) {
+        self.names.note(op);
+    }
+
+    /// The mesh that a name's tensor is on.
+    pub fn mesh_of(&self, name: BufferHandle) -> Option<MeshHandle> {
+        self.names.buffers.get(&name).map(|held| held.mesh)
+    }
+}
 
 /// The script, and how many calls of ttnn it makes.
 #[must_use]
 pub fn script(case: &Case, deviation: &Deviation, version: &str) -> (String, usize) {
-    let setup = case.start();
-    let mut names = Names::default();
+    let mut writer = Writer::new(case.start());
     let mut calls = Vec::new();
     for (_, op) in &case.ops {
-        if let Translated::Ask(request) = names.translate(&setup, op) {
-            calls.push(call(&request));
-            names.note(op);
+        if let Python::Call(call) = writer.call(op) {
+            calls.push(call);
+            writer.note(op);
         }
     }
     let mut text = header(case, deviation, version);
@@ -38,11 +83,12 @@ fn header(case: &Case, deviation: &Deviation, version: &str) -> String {
          # `freeorder setup-runtime DIR` makes an environment with all that: DIR/run.sh {machine} \
          THIS_FILE\n\
          # Each step prints the call, what it raised, and what can be seen after it.\n\
-         {PRELUDE}\n"
+         {IMPORTS}\n\n{STEP}\n\n{SHARDED}\n\ncycles = []\n\n"
     )
 }
 
-const PRELUDE: &str = r#"import gc
+/// What every script begins with.
+pub(crate) const IMPORTS: &str = r#"import gc
 import sys
 import types
 import ttnn
@@ -50,9 +96,9 @@ import ttnn
 if "torch" not in sys.modules:  # captures import it
     torch = sys.modules["torch"] = types.ModuleType("torch")
     torch.Tensor = type("Tensor", (), {})
+"#;
 
-
-def blocks(mesh):
+const STEP: &str = r#"def blocks(mesh):
     found = {}
     for kind in (ttnn.BufferType.DRAM, ttnn.BufferType.L1, ttnn.BufferType.L1_SMALL):
         table = ttnn.get_memory_view(mesh, kind).block_table
@@ -82,9 +128,10 @@ def step(call):
                 print("     get_buffers", sorted(reported), flush=True)
             except Exception:
                 print("  ", name, "is closed", flush=True)
+"#;
 
-
-def sharded(kind, columns, shards, height, width):
+/// A memory configuration of one shard a core.
+pub(crate) const SHARDED: &str = r#"def sharded(kind, columns, shards, height, width):
     whole, rest = divmod(shards, columns)
     ranges = set()
     if whole:
@@ -94,9 +141,6 @@ def sharded(kind, columns, shards, height, width):
     rows = ttnn.ShardOrientation.ROW_MAJOR
     spec = ttnn.ShardSpec(ttnn.CoreRangeSet(ranges), [height, width], rows)
     return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
-
-
-cycles = []
 "#;
 
 /// The call of ttnn that a request is.

@@ -9,6 +9,7 @@ use crate::op::{
     BufferHandle, BufferSpec, CaptureStep, Handle, MeshHandle, Op, Place, RunMode, RunSpec,
 };
 use crate::runtime::Setup;
+use crate::units::BufferType;
 
 /// What an operation is on the real runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Names {
         });
         let grid = setup.machine.grid();
         let fits = u32::from(grid.x) * u32::from(grid.y) >= shards;
-        match tensors::tensor(spec).filter(|_| even && fits && spec.top_down.is_none()) {
+        match tensors::tensor(spec).filter(|_| even && fits && grows_as_usual(spec)) {
             None => Translated::Foreign,
             Some(Shaped { tensor, shape }) => Translated::Ask(Request::Alloc {
                 name: name.to_string(),
@@ -200,6 +201,12 @@ impl Names {
         self.groups += 1;
         self.buffers.insert(name, Held { mesh, spec, group: self.groups, expired: false });
     }
+}
+
+/// Whether a buffer is taken from the end of its region that its type is taken from.
+fn grows_as_usual(spec: &BufferSpec) -> bool {
+    let usual = matches!(spec.buffer_type, BufferType::L1 | BufferType::L1Small);
+    spec.top_down.is_none_or(|top_down| top_down == usual)
 }
 
 /// The one form in which `ttnn.add` of tensors of a spec is written: its key, its circular buffers

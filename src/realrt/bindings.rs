@@ -1,0 +1,47 @@
+//! What ttnn's Python bindings refuse, which is above what is modelled.
+
+use crate::op::{BufferHandle, CaptureStep, Op};
+
+/// The bindings: what they remember.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bindings {
+    /// How many captures have begun and not ended.
+    captures: u32,
+}
+
+impl Bindings {
+    /// What they raise at a call, before the runtime is asked; none if it is.
+    ///
+    /// `is_gone` says whether a name's tensor is deallocated, `is_closed` whether its mesh is.
+    pub fn raise(
+        &mut self,
+        op: &Op,
+        is_gone: impl Fn(&BufferHandle) -> bool,
+        is_closed: impl Fn(&BufferHandle) -> bool,
+    ) -> Option<&'static str> {
+        match op {
+            // To the model `share` copies a handle; a view is made of a living tensor only.
+            Op::Share { of, .. } if is_gone(of) => Some("Tensor is not allocated"),
+            // The tensors are looked at before the mesh is.
+            Op::Run(run) if run.reads.first().is_some_and(&is_gone) => {
+                Some("Input Tensor A is not allocated")
+            }
+            Op::Run(run) if run.reads.last().is_some_and(&is_gone) => {
+                Some("Input Tensor B is not allocated")
+            }
+            Op::Use(name) if !is_gone(name) && is_closed(name) => Some("cq_id 0 is out of range"),
+            Op::Capture(CaptureStep::Begin(_)) => {
+                self.captures += 1;
+                None
+            }
+            Op::Capture(CaptureStep::End) if self.captures == 0 => {
+                Some("'NoneType' object is not iterable")
+            }
+            Op::Capture(CaptureStep::End) => {
+                self.captures -= 1;
+                None
+            }
+            _ => None,
+        }
+    }
+}
