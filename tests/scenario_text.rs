@@ -15,6 +15,7 @@ use freeorder::scenario::{Measure, OPERATIONS, Scenario, ScenarioError, run};
 use freeorder::violation::OracleName;
 use proptest::prelude::*;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use strategies::{op, row, scenario};
 
 const DOCUMENT: &str = include_str!("../docs/scenario.md");
@@ -184,14 +185,22 @@ fn mutate(bytes: &mut Vec<u8>, other: &[u8], choices: &mut Seeded) {
 /// No input may panic, and whatever is accepted must keep the promise of the round trip.
 #[test]
 fn mutated_texts_never_panic() {
-    let mut choices = Seeded::new(2024);
     let forms = OPERATIONS.iter().map(|row| format!("freeorder 1\n{}\n", plain(row.form)));
     let right: Vec<String> = forms.chain(examples().map(str::to_owned)).collect();
     let wrong: Vec<String> = wrong_texts().map(|(text, _)| text).collect();
-    let (mut accepted, mut refused) = (0, 0);
-    for _ in 0..100_000 {
+    let seeds = [right, wrong];
+    let counts = (0..4).into_par_iter().map(|seed| mutated(&seeds, Seeded::new(2024 + seed)));
+    let [accepted, refused] =
+        counts.reduce(|| [0; 2], |one, other| [one[0] + other[0], one[1] + other[1]]);
+    assert!(accepted > 2_000 && refused > 50_000, "{accepted} accepted, {refused} refused");
+}
+
+/// Reads 25,000 mutated texts, and answers how many were accepted and refused.
+fn mutated([right, wrong]: &[Vec<String>; 2], mut choices: Seeded) -> [u32; 2] {
+    let mut counts = [0; 2];
+    for _ in 0..25_000 {
         let mut draw = || {
-            let seeds = if choices.chance(1, 2) { &right } else { &wrong };
+            let seeds = if choices.chance(1, 2) { right } else { wrong };
             &seeds[choices.pick(seeds.len() as u64) as usize]
         };
         let (mut bytes, other) = (draw().clone().into_bytes(), draw().as_bytes());
@@ -202,16 +211,16 @@ fn mutated_texts_never_panic() {
             Ok(scenario) => {
                 let text = scenario.to_string();
                 assert_eq!(text.parse().as_ref(), Ok(&scenario));
-                accepted += 1;
+                counts[0] += 1;
             }
             Err(error) => {
                 assert!(error.offset() + error.length() <= bytes.len());
                 assert!(error.to_string().len() < 1000, "{error}");
-                refused += 1;
+                counts[1] += 1;
             }
         }
     }
-    assert!(accepted > 2_000 && refused > 50_000, "{accepted} accepted, {refused} refused");
+    counts
 }
 
 /// The scenarios in the document.
