@@ -25,6 +25,11 @@ pub const ASSUMPTIONS: &[Assumption] = &[
          only.",
     ),
     assumed(
+        "audit/read/sqlite.rs",
+        "ttnn writes the row before the call and the duration after it, with the snapshot; a call \
+         that never ended has none.",
+    ),
+    assumed(
         "runtime/allocation_client.rs",
         "the server accepts the new connection only after that, as one that reads sockets in the \
          order of their closing would.",

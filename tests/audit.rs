@@ -440,3 +440,20 @@ fn bad_input_is_exit_code_2() {
     assert_eq!(freeorder(&["audit", "no-such-file"]).status.code(), Some(2));
     assert_eq!(freeorder(&["audit", &path, "--record", "100"]).status.code(), Some(2));
 }
+
+/// A report of ttnn-visualizer is known as one in every build, also where nothing can read it.
+#[test]
+fn a_database_is_named_and_so_is_what_reads_it() {
+    let report = sample("report.sqlite");
+    assert_eq!(Kind::detect(&report[..100], false), Some(Kind::ReportDb));
+    let output = freeorder(&["audit", "tests/data/audit/report.sqlite"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if cfg!(feature = "sqlite") {
+        assert_eq!(output.status.code(), Some(1), "{text}");
+    } else {
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{text}");
+        for word in ["report.sqlite", "SQLite database", "--features sqlite"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+}

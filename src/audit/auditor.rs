@@ -147,7 +147,10 @@ impl Auditor {
     fn key(&self, event: &Event) -> Key {
         // The server's key has no memory in it; allocators have one for each.
         let region = match (self.kind, event.memory) {
-            (Kind::Graph | Kind::BufferLog, Some(Memory::L1 | Memory::L1Small)) => 1,
+            (
+                Kind::Graph | Kind::BufferLog | Kind::ReportDb,
+                Some(Memory::L1 | Memory::L1Small),
+            ) => 1,
             _ => 0,
         };
         Key { device: event.device, region, address: event.address }
@@ -161,13 +164,15 @@ impl Auditor {
         }
         let key = self.key(event);
         self.devices.of(key.device).alloc += 1;
-        if self.kind != Kind::Graph {
+        if !self.kind.is_capture() {
             self.bursts.add(event, true);
+        } else if self.kind == Kind::ReportDb && self.ledger.has(key) {
+            // Where the first of its owners is: it is found below.
         } else if !self.capture.alloc(event, &mut self.findings) {
             return;
         }
-        if key.device.0 as u32 >= DEVICES_MAX || event.size.is_none_or(|size| size > wire::SIZE_MAX)
-        {
+        let size = if self.kind == Kind::ReportDb { event.per_bank } else { event.size };
+        if key.device.0 as u32 >= DEVICES_MAX || size.is_none_or(|size| size > wire::SIZE_MAX) {
             self.bad_field(event);
         }
         let count = if let Registered::Count(count) = registered { count } else { 1 };
@@ -201,7 +206,7 @@ impl Auditor {
             return false;
         }
         self.devices.of(key.device).key(event.memory, size, true);
-        if self.overlaps.is_one_by_one() && self.kind != Kind::Graph {
+        if self.overlaps.is_one_by_one() && !self.kind.is_capture() {
             self.overlaps.insert(&entry, event, &mut self.findings);
         }
         true
@@ -214,7 +219,8 @@ impl Auditor {
         let follows = entry.references.saturating_add(1);
         let at =
             |kind, what| Finding { other: Some(entry.place), ..Finding::at(kind, event, what) };
-        if event.object.is_some_and(|object| object != entry.object) && self.kind != Kind::Graph {
+        let is_other = event.object.is_some_and(|object| object != entry.object);
+        if is_other && self.kind != Kind::Graph || self.kind == Kind::ReportDb {
             let what = "two buffers are allocated at one address";
             self.findings.add(at(FindingKind::Overlap, what));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{Action, Device, Event, Memory, Object, Place};
+use super::event::{Action, Device, Event, Memory, Numbers, Object, Place};
 use super::finding::{Finding, FindingKind, Findings};
 use super::ledger::Entry;
 use super::ranges::{Lane, Range, Ranges};
@@ -69,9 +69,12 @@ impl Capture {
             self.ranges.insert(lane, range);
         }
         for (place, (other, chips)) in met {
-            let what = match other.of == event.device {
-                true => "this buffer lies in one that is live on the same mesh",
-                false => "this buffer lies in one that is live on the same chips for another mesh",
+            let what = match (other.of == event.device, event.numbers) {
+                (true, Numbers::Chips) => "this buffer lies in one that is live on the same device",
+                (true, Numbers::Meshes) => "this buffer lies in one that is live on the same mesh",
+                (false, _) => {
+                    "this buffer lies in one that is live on the same chips for another mesh"
+                }
             };
             let finding = Finding::at(FindingKind::Overlap, event, what);
             out.add(Finding { other: Some(place), chips, ..finding });

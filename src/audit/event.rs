@@ -5,7 +5,7 @@ use std::fmt;
 use crate::units::{Bytes, DeviceAddr};
 
 /// Where in its input an event is: the line of a text, the record of a wire stream, the node of a
-/// capture, the byte of a snapshot.
+/// capture, the byte of a snapshot, the operation of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place(pub u64);
 

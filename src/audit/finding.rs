@@ -89,7 +89,7 @@ kinds! {
         "a live key was registered again; it balances if it is freed as often";
     /// What a capture leaves.
     LiveAtEnd = "live-at-end", note = true,
-        "a buffer was live when the capture ended";
+        "a buffer was live when the capture or report ended";
     /// What was there before a capture.
     OlderThanCapture = "older-than-capture", note = true,
         "a buffer was deallocated that is older than the capture";

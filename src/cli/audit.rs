@@ -31,10 +31,12 @@ enum AuditFormat {
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Server logs, wire streams, buffer debug logs, graph captures and snapshots; - is stdin
+    /// Server logs, wire streams, buffer debug logs, graph captures, snapshots and reports; - is
+    /// stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the files are: server-log, wire, buffer-log, graph or shm; else their content decides
+    /// What the files are: server-log, wire, buffer-log, graph, shm or report-db; else
+    /// their content decides
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
     /// The bytes of a record of a wire stream: 72, 112, 128 or 144; else the content decides

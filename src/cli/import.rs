@@ -23,7 +23,8 @@ pub struct Args {
     /// Import the first finding of this kind; without it, the first of which there is a scenario
     #[arg(long, value_name = "KIND", value_parser = parse_finding)]
     finding: Option<FindingKind>,
-    /// What the file is: server-log, wire, buffer-log, graph or shm; else its content decides
+    /// What the file is: server-log, wire, buffer-log, graph, shm or report-db; else its
+    /// content decides
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
     /// The bytes of a record of a wire stream: 72, 112, 128 or 144; else the content decides
@@ -128,7 +129,9 @@ fn explained(auditor: &Auditor, kind: Kind) -> Vec<(Preset, ServerKind)> {
             .filter(|verdict| verdict.against.is_none())
             .map(|verdict| verdict.server)
             .collect(),
-        Kind::Wire | Kind::BufferLog | Kind::Graph | Kind::Shm => vec![ServerKind::K2],
+        Kind::Wire | Kind::BufferLog | Kind::Graph | Kind::Shm | Kind::ReportDb => {
+            vec![ServerKind::K2]
+        }
     };
     let verdicts = explain(auditor.bursts()).into_iter();
     let presets: Vec<Preset> = verdicts

@@ -32,6 +32,7 @@ const LOGS: [&[u8]; 5] = [
     include_bytes!("../../tests/data/audit/c4.log"),
 ];
 const DEBUG_LOG: &[u8] = include_bytes!("../../tests/data/audit/buffer-debug.log");
+const REPORT: &[u8] = include_bytes!("../../tests/data/audit/report.sqlite");
 const CAPTURES: [&[u8]; 2] = [
     include_bytes!("../../tests/data/audit/old-report.graph.json"),
     include_bytes!("../../tests/data/audit/t3k-submesh.graph.json"),
@@ -99,6 +100,7 @@ pub fn seeds(kind: Kind) -> Vec<Vec<u8>> {
         Kind::Graph => CAPTURES.map(<[u8]>::to_vec).to_vec(),
         Kind::Wire => wire::RECORD_SIZES.map(stream).to_vec(),
         Kind::Shm => (1..=4).map(|version| shm::region(version, &counters())).collect(),
+        Kind::ReportDb => vec![REPORT.to_vec()],
     }
 }
 

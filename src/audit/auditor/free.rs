@@ -10,7 +10,7 @@ impl Auditor {
     #[inline(always)]
     pub(super) fn free(&mut self, event: &Event, released: Released) {
         self.events += 1;
-        if self.kind != Kind::Graph {
+        if !self.kind.is_capture() {
             self.bursts.add(event, false);
         }
         let key = self.located(event);
@@ -96,7 +96,7 @@ impl Auditor {
     #[inline(always)]
     fn closed(&mut self, entry: &Entry) {
         self.devices.of(entry.key.device).key(entry.memory, entry.size, false);
-        if self.kind == Kind::Graph {
+        if self.kind.is_capture() {
             self.capture.close(entry);
         } else if self.overlaps.is_one_by_one() {
             self.overlaps.remove(entry);

@@ -127,13 +127,14 @@ impl Auditor {
     pub(super) fn leave(&mut self) {
         let (kind, what) = match self.kind {
             Kind::Graph => (FindingKind::LiveAtEnd, "the capture ended before this buffer"),
+            Kind::ReportDb => (FindingKind::LiveAtEnd, "live after the last operation"),
             _ => (FindingKind::MissingFree, "registered and not freed"),
         };
         for entry in self.ledger.sorted() {
             let event = Event {
                 device: entry.key.device,
                 address: entry.key.address,
-                size: Some(entry.size),
+                size: Some(entry.size).filter(|_| self.kind != Kind::ReportDb),
                 memory: entry.memory,
                 process: (entry.process != Process(0)).then_some(entry.process),
                 object: (entry.object != Object(0)).then_some(entry.object),

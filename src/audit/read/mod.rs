@@ -7,6 +7,8 @@ mod graph;
 mod number;
 mod server_log;
 pub mod shm;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 pub mod wire;
 
 use std::fmt;
@@ -25,6 +27,9 @@ use wire::Wire;
 /// How much of an input decides its kind.
 const SAMPLE: usize = 1 << 20;
 
+/// How a SQLite database begins.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
 /// What kind of input it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -38,12 +43,14 @@ pub enum Kind {
     Graph,
     /// A copy of a chip's shared-memory counters.
     Shm,
+    /// A report of ttnn-visualizer, which is read with the feature `sqlite` only.
+    ReportDb,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::ServerLog, Self::Wire, Self::BufferLog, Self::Graph, Self::Shm];
+    pub const ALL: [Self; 6] =
+        [Self::ServerLog, Self::Wire, Self::BufferLog, Self::Graph, Self::Shm, Self::ReportDb];
 
     /// The name on the command line.
     #[must_use]
@@ -54,6 +61,7 @@ impl Kind {
             Self::BufferLog => "buffer-log",
             Self::Graph => "graph",
             Self::Shm => "shm",
+            Self::ReportDb => "report-db",
         }
     }
 
@@ -65,7 +73,13 @@ impl Kind {
             Self::Wire => "record",
             Self::Graph => "node",
             Self::Shm => "byte",
+            Self::ReportDb => "operation",
         }
+    }
+
+    /// Whether it says what allocators hold, and not what was told to a server.
+    pub(super) fn is_capture(self) -> bool {
+        matches!(self, Self::Graph | Self::ReportDb)
     }
 
     /// The kind of an input that begins with this sample; `whole` if there is no more of it.
@@ -79,6 +93,9 @@ impl Kind {
     /// ```
     #[must_use]
     pub fn detect(sample: &[u8], whole: bool) -> Option<Self> {
+        if sample.starts_with(SQLITE) {
+            return Some(Self::ReportDb);
+        }
         if whole && shm::is_region(sample) {
             return Some(Self::Shm);
         }
@@ -139,7 +156,7 @@ pub enum ReadError {
     Io(#[from] io::Error),
     /// Nothing in it says what it is.
     #[error(
-        "this is no server log, wire stream, buffer log, graph capture or snapshot; \
+        "this is no server log, wire stream, buffer log, graph capture, snapshot or report; \
          --kind says what to take it for"
     )]
     UnknownKind,
@@ -152,6 +169,15 @@ pub enum ReadError {
     /// A snapshot of another version.
     #[error("a snapshot of {0} bytes and version {1}: versions 2 to 4 have 8576, version 1 9280")]
     ShmVersion(u64, u32),
+    /// No report, or one that cannot be read.
+    #[error("not a report that can be read: {0}")]
+    ReportDb(String),
+    /// A database, and nothing to read it with.
+    #[error(
+        "this is a SQLite database, such as the db.sqlite of ttnn-visualizer, and this build \
+         reads none; one with `cargo build --features sqlite` does"
+    )]
+    NoSqlite,
 }
 
 /// How an input is to be read.
@@ -184,6 +210,7 @@ enum Source {
     BufferLog(BufferLog),
     Graph(graph::Capture),
     Shm(Vec<Event>),
+    ReportDb(graph::Capture),
 }
 
 impl Reader {
@@ -202,6 +229,7 @@ impl Reader {
             Kind::BufferLog => Source::BufferLog(BufferLog::new(chunks)),
             Kind::Graph => Source::Graph(graph::read(whole_of(chunks))?),
             Kind::Shm => Source::Shm(region(whole_of(chunks))?),
+            Kind::ReportDb => Source::ReportDb(report(whole_of(chunks))?),
         };
         Ok(Self { source })
     }
@@ -215,6 +243,7 @@ impl Reader {
             Source::BufferLog(_) => Kind::BufferLog,
             Source::Graph(_) => Kind::Graph,
             Source::Shm(_) => Kind::Shm,
+            Source::ReportDb(_) => Kind::ReportDb,
         }
     }
 
@@ -227,7 +256,7 @@ impl Reader {
             Source::ServerLog(log) => log.read(events)?,
             Source::Wire(wire) => wire.read(events)?,
             Source::BufferLog(log) => log.read(events)?,
-            Source::Graph(capture) => {
+            Source::Graph(capture) | Source::ReportDb(capture) => {
                 events.append(&mut capture.events);
                 false
             }
@@ -246,18 +275,18 @@ impl Reader {
             Source::ServerLog(log) => log.bytes(),
             Source::Wire(wire) => wire.bytes(),
             Source::BufferLog(log) => log.bytes(),
-            Source::Graph(_) | Source::Shm(_) => 0,
+            Source::Graph(_) | Source::Shm(_) | Source::ReportDb(_) => 0,
         }
     }
 
-    /// The lines, records or nodes so far.
+    /// The lines, records, nodes or operations so far.
     #[must_use]
     pub fn places(&self) -> u64 {
         match &self.source {
             Source::ServerLog(log) => log.lines(),
             Source::Wire(wire) => wire.records(),
             Source::BufferLog(log) => log.lines(),
-            Source::Graph(capture) => capture.nodes,
+            Source::Graph(capture) | Source::ReportDb(capture) => capture.nodes,
             Source::Shm(_) => 0,
         }
     }
@@ -267,7 +296,11 @@ impl Reader {
     pub fn other(&self) -> u64 {
         match &self.source {
             Source::ServerLog(log) => log.other(),
-            Source::Wire(_) | Source::BufferLog(_) | Source::Graph(_) | Source::Shm(_) => 0,
+            Source::Wire(_)
+            | Source::BufferLog(_)
+            | Source::Graph(_)
+            | Source::Shm(_)
+            | Source::ReportDb(_) => 0,
         }
     }
 
@@ -276,7 +309,11 @@ impl Reader {
     pub fn record_size(&self) -> Option<usize> {
         match &self.source {
             Source::Wire(wire) => Some(wire.size()),
-            Source::ServerLog(_) | Source::BufferLog(_) | Source::Graph(_) | Source::Shm(_) => None,
+            Source::ServerLog(_)
+            | Source::BufferLog(_)
+            | Source::Graph(_)
+            | Source::Shm(_)
+            | Source::ReportDb(_) => None,
         }
     }
 
@@ -285,7 +322,7 @@ impl Reader {
     pub fn path(&self, id: super::event::PathId) -> &str {
         match &self.source {
             Source::BufferLog(log) => log.paths().name(id),
-            Source::Graph(capture) => capture.paths.name(id),
+            Source::Graph(capture) | Source::ReportDb(capture) => capture.paths.name(id),
             Source::ServerLog(_) | Source::Wire(_) | Source::Shm(_) => "",
         }
     }
@@ -301,6 +338,14 @@ fn region(source: Box<dyn Read>) -> Result<Vec<Event>, ReadError> {
         return Err(ReadError::ShmVersion(length, version));
     }
     Ok(events)
+}
+
+#[cfg(feature = "sqlite")]
+use sqlite::read as report;
+
+#[cfg(not(feature = "sqlite"))]
+fn report(_: Box<dyn Read>) -> Result<graph::Capture, ReadError> {
+    Err(ReadError::NoSqlite)
 }
 
 /// The input, with what was read of it already.

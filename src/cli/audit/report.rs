@@ -18,7 +18,7 @@ pub struct ViolationRow {
     pub kind: String,
     /// The file.
     pub file: String,
-    /// What the place is: line, record, node or byte.
+    /// What the place is: line, record, node, byte or operation.
     pub at: String,
     /// Where, from 1 for lines and records.
     pub place: u64,
@@ -163,9 +163,9 @@ pub struct FileReport {
     pub file: String,
     /// Its kind.
     pub kind: String,
-    /// What a place in it is: line, record, node or byte.
+    /// What a place in it is: line, record, node, byte or operation.
     pub at: String,
-    /// Lines, records or nodes.
+    /// Lines, records, nodes or operations.
     pub places: u64,
     /// Lines that say nothing of buffers.
     pub other: u64,

@@ -20,7 +20,10 @@ pub fn file(report: &FileReport) -> String {
             let _ = write!(out, ", {} of nothing", device.unknown);
         }
         if device.live > 0 {
-            let _ = write!(out, ", {} live with {} bytes", device.live, device.live_bytes);
+            let _ = write!(out, ", {} live", device.live);
+        }
+        if device.live_bytes > 0 {
+            let _ = write!(out, " with {} bytes", device.live_bytes);
         }
         let _ = writeln!(out);
     }
