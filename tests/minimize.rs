@@ -710,6 +710,27 @@ fn an_interrupted_reduction_still_fails() {
         let minimized = minimize(&case, &mut Model::new(aim), &mut options).unwrap();
         assert!(fails(&minimized.case, aim) && !minimized.complete);
         assert_eq!(minimized.replays, 1);
+        // Nothing was tried, so nothing is known to be necessary.
+        assert_eq!(minimized.inversions, []);
+    }
+}
+
+/// When time is up it ends, however long the case is: this would take days otherwise.
+#[test]
+fn what_is_left_of_a_long_case_is_not_gone_through() {
+    let allocate = |buffer| format!("alloc b{buffer} on m0 dram 2x2048; drop b{buffer}");
+    let lines: Vec<String> = (1..3000).rev().map(allocate).collect();
+    let lines =
+        format!("open m0 2x4; alloc b0 on m0 dram 1x32; {}; deallocate b0", lines.join("; "));
+    let failure = Failure::Oracle(OracleName::DeviceLeak);
+    let aim = Aim { fixes: Preset::ThreeFixes.fixes(), server: ServerKind::K1, failure };
+    for attempts in [0, 1, 2, 5, 10] {
+        let asked = Cell::new(0_u64);
+        let interrupted = || asked.replace(asked.get() + 1) >= attempts;
+        let mut options = Options { interrupted: Some(&interrupted), ..Options::default() };
+        let minimized = minimize(&case(&lines), &mut Model::new(aim), &mut options).unwrap();
+        assert!(fails(&minimized.case, aim) && !minimized.complete);
+        assert_eq!(minimized.inversions, []);
     }
 }
 

@@ -41,7 +41,7 @@ impl Reducer<'_, '_> {
     fn delete_chunks_of(&mut self, size: usize) -> bool {
         let mut deleted = false;
         let mut end = self.best.ops.len();
-        while end > 0 {
+        while end > 0 && !self.was_stopped() {
             let start = end.saturating_sub(size);
             deleted |= self.offer_without(|op| (start..end).contains(&op));
             // What was kept may have been cut off earlier still.
@@ -56,6 +56,9 @@ impl Reducer<'_, '_> {
         let mentioned = self.best.ops.iter().flat_map(|(_, op)| op.names());
         let names: BTreeSet<Name> = mentioned.collect();
         for name in names.into_iter().rev() {
+            if self.was_stopped() {
+                return;
+            }
             let ops = self.best.ops.iter();
             let about: Vec<bool> = ops.map(|(_, op)| op.names().contains(&name)).collect();
             if about.iter().filter(|&&about| about).count() > 1 {

@@ -39,7 +39,7 @@ impl Reducer<'_, '_> {
         let mut size = self.allocations(buffer_type).len();
         while size >= least && !self.is_stopped() {
             let mut end = self.allocations(buffer_type).len();
-            while end > 1 {
+            while end > 1 && !self.was_stopped() {
                 let start = end.saturating_sub(size);
                 let places = self.allocations(buffer_type);
                 if let Some((&kept, left_out)) = places[start..end].split_last() {

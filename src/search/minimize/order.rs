@@ -48,10 +48,11 @@ impl Reducer<'_, '_> {
     fn put_pairs_right(&mut self) -> bool {
         let mut moved = false;
         let mut first = 0;
-        while first < self.best.ops.len() {
+        while first < self.best.ops.len() && !self.is_stopped() {
             let mut then = first + 1;
             while then < self.best.ops.len() {
-                moved |= is_inverted(&self.best, first, then) && self.put_right(first, then);
+                let is_wrong = is_inverted(&self.best, first, then) && !self.is_stopped();
+                moved |= is_wrong && self.put_right(first, then);
                 then += 1;
             }
             first += 1;
@@ -59,7 +60,8 @@ impl Reducer<'_, '_> {
         moved
     }
 
-    /// The inverted pairs that are left: none could be put right without losing the failure.
+    /// The inverted pairs that are left: none could be put right without losing the failure. When
+    /// time is up, those that were tried by then.
     pub(super) fn necessary_inversions(&mut self) -> Vec<Inversion> {
         self.begin("inversions");
         let mut necessary = Vec::new();
@@ -68,8 +70,14 @@ impl Reducer<'_, '_> {
         }
         for first in 0..self.best.ops.len() {
             for then in first + 1..self.best.ops.len() {
-                let best = &self.best;
-                if is_inverted(best, first, then) && !self.stays_when_exchanged(first, then) {
+                if !is_inverted(&self.best, first, then) {
+                    continue;
+                }
+                let stays = self.stays_when_exchanged(first, then);
+                if self.is_stopped() {
+                    return necessary;
+                }
+                if !stays {
                     let op = |index: usize| self.best.ops[index].1.clone();
                     necessary.push(Inversion { first: op(first), then: op(then), steps: None });
                 }

@@ -91,6 +91,11 @@ impl<'a, 'o> Reducer<'a, 'o> {
         self.stopped
     }
 
+    /// Whether an attempt was refused since time was up: making another would be in vain.
+    pub(super) fn was_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Whether a candidate fails as it should; false when time is up.
     pub(super) fn fails(&mut self, candidate: &Case) -> bool {
         self.verdict(candidate).is_some()
@@ -110,6 +115,9 @@ impl<'a, 'o> Reducer<'a, 'o> {
 
     /// Offers the best case without some of its operations, and without their turns.
     pub(super) fn offer_without(&mut self, is_left_out: impl Fn(usize) -> bool) -> bool {
+        if self.stopped {
+            return false;
+        }
         let candidate = self.without(is_left_out);
         self.offer(candidate)
     }

@@ -28,7 +28,7 @@ impl Reducer<'_, '_> {
             best.ops.get(op).map_or_else(Vec::new, |(_, op)| simpler(op)).into_iter()
         };
         let mut op = 0;
-        while op < self.best.ops.len() {
+        while op < self.best.ops.len() && !self.was_stopped() {
             let mut options = options_at(&self.best, op);
             while let Some(option) = options.next() {
                 let mut candidate = self.best.clone();

@@ -25,7 +25,7 @@ impl Reducer<'_, '_> {
         for size in different.into_iter().rev() {
             let mut current = size;
             let mut options = lower(current).into_iter();
-            while let Some(option) = options.next() {
+            while let Some(option) = options.next().filter(|_| !self.was_stopped()) {
                 let mut candidate = self.best.clone();
                 for_each_size(&mut candidate, |_, pages| {
                     if *pages == current {
@@ -39,6 +39,9 @@ impl Reducer<'_, '_> {
             }
         }
         for slot in 0..sizes(&self.best).len() {
+            if self.was_stopped() {
+                return;
+            }
             let mut options = self.lower_at(slot);
             while let Some(option) = options.pop() {
                 let mut candidate = self.best.clone();

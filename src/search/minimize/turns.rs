@@ -86,6 +86,9 @@ impl Reducer<'_, '_> {
         let schedule = actions(self.turns());
         let blocks = blocks(&schedule);
         for (later, &(start, end)) in blocks.iter().enumerate() {
+            if self.was_stopped() {
+                break;
+            }
             let same = |&&(start_of_other, _): &&(usize, usize)| {
                 schedule[start_of_other] == schedule[start]
             };
@@ -130,6 +133,9 @@ impl Reducer<'_, '_> {
 
     /// Takes an order of the turns if it fails, and really has fewer switches when it is run.
     fn offer_order(&mut self, schedule: Vec<Action>) -> bool {
+        if self.is_stopped() {
+            return false;
+        }
         let before = switches(&actions(self.turns()));
         let candidate = Case { schedule, picks: Vec::new(), ..self.best.clone() };
         let after = switches(&actions(&self.subject.turns(&candidate)));
