@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
+mod audited;
 mod command;
 
 use std::fs;
 use std::path::Path;
 
+use audited::{Audited, try_audit};
 use command::{file, freeorder};
 
 use freeorder::audit::{
-    Action, Auditor, Counted, CounterOf, Device, Event, Finding, FindingKind, Kind, Memory,
-    Options, Place, Process, Reader, Registered, Released, shm, wire,
+    Action, Counted, CounterOf, Device, Event, FindingKind, Kind, Memory, Options, Place, Process,
+    Registered, Released, shm, wire,
 };
 use freeorder::units::{Bytes, DeviceAddr};
 
@@ -20,44 +22,12 @@ fn sample(name: &str) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// An audited input.
-struct Audited {
-    kind: Kind,
-    events: Vec<Event>,
-    auditor: Auditor,
-}
-
 fn audit_as(bytes: &[u8], options: Options) -> Audited {
-    let mut reader = Reader::new(Box::new(std::io::Cursor::new(bytes.to_vec())), options).unwrap();
-    let mut auditor = Auditor::new(reader.kind(), 1000);
-    let mut events = Vec::new();
-    while reader.read(&mut events).unwrap() {}
-    auditor.events_in(&events);
-    auditor.finish();
-    Audited { kind: reader.kind(), events, auditor }
+    try_audit(bytes, options).unwrap()
 }
 
 fn audit(bytes: &[u8]) -> Audited {
     audit_as(bytes, Options::default())
-}
-
-impl Audited {
-    /// What was found, by kind.
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        let count = |kind| self.auditor.findings().count(kind);
-        let counts = FindingKind::ALL.into_iter().map(|kind| (kind.name(), count(kind)));
-        counts.filter(|&(_, count)| count > 0).collect()
-    }
-
-    fn first(&self, kind: FindingKind) -> Finding {
-        *self.auditor.findings().kept().iter().find(|finding| finding.kind == kind).unwrap()
-    }
-
-    fn servers(&self) -> Vec<&'static str> {
-        let verdicts = self.auditor.era().verdicts().into_iter();
-        let explaining = verdicts.filter(|verdict| verdict.against.is_none());
-        explaining.map(|verdict| verdict.server.name()).collect()
-    }
 }
 
 /// The lines that documents and sources quote, era by era: each is read, and its server recognised.

@@ -2,17 +2,17 @@
 #![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot make its database has failed")]
 
+mod audited;
 mod command;
 
 use std::fs;
 use std::io::Cursor;
 
+use audited::{Audited, try_audit};
 use command::{code, folder, freeorder, stderr, stdout};
 use rusqlite::Connection;
 
-use freeorder::audit::{
-    Action, Auditor, Event, Finding, FindingKind, Kind, Memory, Options, Place, Reader,
-};
+use freeorder::audit::{Action, Event, FindingKind, Kind, Memory, Options, Place, Reader};
 use freeorder::units::DeviceAddr;
 
 /// The tables, as ttnn makes them.
@@ -37,46 +37,21 @@ fn report(operations: u32, buffers: &str) -> Vec<u8> {
     database(&[TABLES, &operations, &format!("INSERT INTO buffers VALUES {buffers}")])
 }
 
-struct Audited {
-    events: Vec<Event>,
-    paths: Vec<String>,
-    auditor: Auditor,
-}
-
 fn audit(bytes: &[u8]) -> Result<Audited, String> {
-    let source = Box::new(Cursor::new(bytes.to_vec()));
-    let mut reader = Reader::new(source, Options::default()).map_err(|error| error.to_string())?;
-    assert_eq!(reader.kind(), Kind::ReportDb);
-    let (mut auditor, mut events) = (Auditor::new(reader.kind(), 1000), Vec::new());
-    while reader.read(&mut events).unwrap() {}
-    auditor.events_in(&events);
-    auditor.finish();
-    let paths = events.iter().map(|event| event.path.map_or("", |path| reader.path(path)));
-    Ok(Audited { paths: paths.map(str::to_owned).collect(), events, auditor })
+    let audited = try_audit(bytes, Options::default())?;
+    assert_eq!(audited.kind, Kind::ReportDb);
+    Ok(audited)
 }
 
-impl Audited {
-    /// What was found, by kind.
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        let count = |kind| self.auditor.findings().count(kind);
-        let counts = FindingKind::ALL.into_iter().map(|kind| (kind.name(), count(kind)));
-        counts.filter(|&(_, count)| count > 0).collect()
-    }
-
-    fn first(&self, kind: FindingKind) -> Finding {
-        *self.auditor.findings().kept().iter().find(|finding| finding.kind == kind).unwrap()
-    }
-
-    /// What came and went: operation, ALLOC or FREE, device, address, bytes in a bank.
-    fn said(&self) -> Vec<(u64, &'static str, i32, u64, u64)> {
-        let said = |event: &Event| {
-            let word = if matches!(event.action, Action::Alloc(_)) { "ALLOC" } else { "FREE" };
-            assert_eq!(event.size, None, "a report has no total size");
-            let per_bank = event.per_bank.unwrap().0;
-            (event.place.0, word, event.device.0, event.address.0, per_bank)
-        };
-        self.events.iter().map(said).collect()
-    }
+/// What came and went: operation, ALLOC or FREE, device, address, bytes in a bank.
+fn changes(audited: &Audited) -> Vec<(u64, &'static str, i32, u64, u64)> {
+    let said = |event: &Event| {
+        let word = if matches!(event.action, Action::Alloc(_)) { "ALLOC" } else { "FREE" };
+        assert_eq!(event.size, None, "a report has no total size");
+        let per_bank = event.per_bank.unwrap().0;
+        (event.place.0, word, event.device.0, event.address.0, per_bank)
+    };
+    audited.events.iter().map(said).collect()
 }
 
 /// Snapshots say what is; what came and went is what they differ by.
@@ -100,7 +75,7 @@ fn snapshots_become_events() {
         (4, "FREE", 0, 1024, 64),
         (4, "FREE", 0, 1024, 48),
     ];
-    assert_eq!(audited.said(), said);
+    assert_eq!(changes(&audited), said);
     assert_eq!(audited.events[3].memory, Some(Memory::L1));
     assert_eq!(audited.paths, ["op1", "op1", "op2", "op2", "op3", "op3", "op4", "op4"]);
     assert_eq!(audited.counts(), []);
@@ -140,7 +115,7 @@ fn buffers_that_overlap_are_found_and_neighbours_are_not() {
 fn memory_that_is_used_again_is_no_overlap() {
     let audited = audit(&report(3, "(1, 0, 4096, 2048, 1, 0), (2, 0, 4000, 4096, 1, 0)")).unwrap();
     assert_eq!(audited.counts(), []);
-    assert_eq!(audited.said()[1], (2, "FREE", 0, 4096, 2048));
+    assert_eq!(changes(&audited)[1], (2, "FREE", 0, 4096, 2048));
 }
 
 /// Two live buffers at one address: one too many, whichever of them goes first.
@@ -149,7 +124,7 @@ fn a_key_that_stands_twice_is_registered_twice() {
     let twice = "(1, 0, 1024, 64, 0, 0), (1, 0, 1024, 64, 0, 0)";
     let audited = audit(&report(2, twice)).unwrap();
     assert_eq!(audited.counts(), [("overlap", 1), ("registered-again", 1)]);
-    assert_eq!(audited.said().len(), 4);
+    assert_eq!(changes(&audited).len(), 4);
     // The second comes later and goes first; what comes at its place afterwards overlaps nothing.
     let rows = "(1, 0, 1024, 64, 0, 0), (2, 0, 1024, 64, 0, 0), (2, 0, 1024, 96, 0, 0),
         (3, 0, 1024, 64, 0, 0), (5, 0, 1056, 64, 0, 0)";
@@ -165,14 +140,14 @@ fn a_call_that_never_ended_has_no_snapshot() {
     let rows = "INSERT INTO operations VALUES (1, 'made', 0.5), (2, 'threw', NULL);
         INSERT INTO buffers VALUES (1, 0, 1024, 64, 0, 0);";
     let audited = audit(&database(&[TABLES, rows])).unwrap();
-    assert_eq!((audited.said().len(), audited.counts()), (1, vec![("live-at-end", 1)]));
+    assert_eq!((changes(&audited).len(), audited.counts()), (1, vec![("live-at-end", 1)]));
 }
 
 /// Without memory there is nothing to overlap, and nothing to give back.
 #[test]
 fn buffers_without_an_address_are_left_out() {
     let audited = audit(&report(1, "(1, 0, 0, 64, 0, 0), (1, 0, 0, 64, 0, 0)")).unwrap();
-    assert_eq!((audited.said().len(), audited.counts().len()), (0, 0));
+    assert_eq!((changes(&audited).len(), audited.counts().len()), (0, 0));
 }
 
 /// Old reports have fewer columns, new ones more; what is needed is needed.
@@ -184,7 +159,7 @@ fn columns_may_be_missing_unless_they_are_needed() {
          INSERT INTO operations VALUES (2), (1);
          INSERT INTO buffers VALUES (1, 1024, 1, 0, 64, 'x');"]);
     let audited = audit(&old).unwrap();
-    assert_eq!(audited.said(), [(1, "ALLOC", 0, 1024, 64), (2, "FREE", 0, 1024, 64)]);
+    assert_eq!(changes(&audited), [(1, "ALLOC", 0, 1024, 64), (2, "FREE", 0, 1024, 64)]);
     for column in ["operation_id", "device_id", "address", "max_size_per_bank", "buffer_type"] {
         let drop = format!("ALTER TABLE buffers DROP COLUMN {column}");
         let error = audit(&database(&[TABLES, &drop])).err().unwrap();
@@ -212,7 +187,7 @@ fn reports_of_several_hosts_are_refused() {
         );
         audit(&database(&[TABLES, &rows]))
     };
-    assert_eq!(ranks(0).unwrap().said().len(), 2);
+    assert_eq!(changes(&ranks(0).unwrap()).len(), 2);
     let error = ranks(1).err().unwrap();
     assert!(error.contains("it is of 2 hosts (column `rank` of `buffers`)"), "{error}");
 }
@@ -247,7 +222,7 @@ fn a_report_that_is_cut_or_damaged_is_one_error() {
     let rows: Vec<String> =
         (0..500).map(|at| format!("(1, 0, {}, 64, 0, 0)", 1024 + 64 * at)).collect();
     let whole = report(2, &rows.join(", "));
-    assert_eq!(audit(&whole).unwrap().said().len(), 1000);
+    assert_eq!(changes(&audit(&whole).unwrap()).len(), 1000);
     for length in [16, 99, 100, 1000, 4096, whole.len() / 2, whole.len() - 1] {
         let error = audit(&whole[..length]).err().unwrap();
         let is_said = error.contains("it is cut") || error.contains("does not begin as");
@@ -261,7 +236,7 @@ fn a_report_that_is_cut_or_damaged_is_one_error() {
     let mut renamed = whole.clone();
     let name = renamed.windows(13).position(|name| name == b"buffer_layout").unwrap();
     renamed[name] = 0xff;
-    assert_eq!(audit(&renamed).unwrap().said().len(), 1000);
+    assert_eq!(changes(&audit(&renamed).unwrap()).len(), 1000);
     let mut journalled = whole;
     journalled[18..20].fill(2);
     let error = audit(&journalled).err().unwrap();
