@@ -311,10 +311,10 @@ pub enum Event<'a> {
     RawPointerUsed { pointer: RawPointer, alive: bool, object: ObjectRef },
     /// An operation was refused with this text.
     Refused { text: &'a str },
-    /// A graph capture began, in this mode, or ended.
+    /// A graph capture began, in this mode, or the innermost one ended.
     CaptureSwitched { pid: u32, mode: Option<RunMode> },
-    /// A capture got a node.
-    Captured { pid: u32, counter: u32, node: GraphNode },
+    /// A capture, which is in so many others, got a node.
+    Captured { pid: u32, depth: u32, counter: u32, node: GraphNode },
     /// The hook of a capture claimed an allocation: the buffer has address 0 and no block.
     AllocationHooked { pid: u32, object: ObjectRef },
     /// The Inspector started a session; buffers with lower ids are older than it.

@@ -15,17 +15,22 @@ use freeorder::event::{Event, GraphNode, Observer, Tick, TrackedDevice};
 use freeorder::fix::{FixSet, Preset};
 use freeorder::scenario::{Scenario, run};
 use freeorder::server::ServerKind;
+use freeorder::violation::{OracleName, Violation};
 
-/// The nodes of every capture, as lines; a node for each physical device.
+/// The nodes of the captures in so many others, as lines; a node for each physical device.
 #[derive(Default)]
 struct Nodes {
+    depth: u32,
     lines: Vec<String>,
     next: u32,
 }
 
 impl Observer for Nodes {
     fn observe(&mut self, _: Tick, event: &Event<'_>) {
-        let Event::Captured { counter, node, .. } = event else { return };
+        let Event::Captured { depth, counter, node, .. } = event else { return };
+        if *depth != self.depth {
+            return;
+        }
         assert_eq!(*counter, self.next);
         self.next += node.count();
         match *node {
@@ -112,4 +117,58 @@ fn a_no_dispatch_capture_shows_circular_buffers_at_every_run_and_runs_none() {
     assert_eq!((says("program-built"), says("program-hooked"), says("program-ran")), (1, 2, 1));
     assert_eq!((says("cache-hit"), says("memory-accessed")), (2, 0));
     assert_eq!(says("buffer-created kernel(k0)"), 1, "its binary goes up when it first runs");
+}
+
+/// Two captures, of these modes, with a program in the inner one: the nodes of both, and how many
+/// blocks are taken by the four buffers: one before the inner capture, one in it, one after each.
+fn nested(outer: &str, inner: &str) -> (Vec<String>, Vec<String>, usize) {
+    let text = format!(
+        "freeorder 1\nopen m0 1x2\ncapture begin{outer}\nalloc b0 on m0 dram 1x2048\n\
+         capture begin{inner}\nrun k0 on m0 cbs 1x4096 out b1 dram 1x2048\ncapture end\n\
+         alloc b2 on m0 dram 1x2048\ncapture end\nalloc b3 on m0 dram 1x2048\n"
+    );
+    let [mut first, mut second] = [0, 1].map(|depth| Nodes { depth, ..Nodes::default() });
+    let mut lines = Lines::default();
+    let fixes = Preset::UpstreamShm.fixes();
+    let scenario = text.parse().unwrap();
+    let report =
+        run(&scenario, fixes, ServerKind::Shm, 8, &mut (&mut first, (&mut second, &mut lines)));
+    let is_of_captures =
+        |found: &&Violation| matches!(found.oracle, OracleName::GraphEvents | OracleName::Hook);
+    assert_eq!(report.findings.violations().iter().find(is_of_captures), None);
+    let taken = lines.without_ticks().iter().filter(|one| one.starts_with("address-taken")).count();
+    (first.lines, second.lines, taken)
+}
+
+/// As the published package showed of two captures: both get the nodes, the mode of the outermost
+/// decides what happens, and each shows circular buffers by its own.
+#[test]
+fn a_capture_within_another_ends_alone_and_the_outermost_mode_holds() {
+    let (outer, inner, taken) = nested(" normal", "");
+    assert_eq!(taken, 4);
+    let buffer = |of: u32, address: u64| {
+        let allocated = format!("buffer_allocate of={of} address={address} size=2048");
+        vec!["buffer size=2048".to_owned(), allocated]
+    };
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let gone = words(&["circular_buffer_deallocate_all mesh=0"]);
+    let placed = words(&[
+        "circular_buffer_allocate device=0 address=105824 size=4096",
+        "circular_buffer_allocate device=4 address=105824 size=4096",
+    ]);
+    let nowhere = words(&["circular_buffer_allocate mesh=0 address=0 size=4096"]);
+    let [start, end] = [words(&["capture_start"]), words(&["capture_end"])];
+    let [first, second] = [buffer(1, 1_048_640), buffer(3, 1_050_688)];
+    let parts = [&start, &first, &second, &gone, &placed, &buffer(8, 1_052_736), &end];
+    assert_eq!(sorted_runs(&outer), parts.map(Clone::clone).concat());
+    let parts = [&start, &buffer(1, 1_050_688), &gone, &nowhere, &placed, &end];
+    let twice = sorted_runs(&parts.map(Clone::clone).concat());
+    assert_eq!(sorted_runs(&inner), twice, "they are shown as hooked, and as they were placed");
+    let (outer, inner, taken) = nested("", " normal");
+    assert_eq!(taken, 1);
+    let [first, second, third] = [buffer(1, 0), buffer(3, 0), buffer(7, 0)];
+    let parts = [&start, &first, &second, &gone, &nowhere, &third, &end];
+    assert_eq!(outer, parts.map(Clone::clone).concat());
+    let parts = [&start, &buffer(1, 0), &gone, &end];
+    assert_eq!(inner, parts.map(Clone::clone).concat(), "a hooked program places none");
 }

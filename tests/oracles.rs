@@ -489,7 +489,7 @@ fn a_raw_pointer_to_what_is_gone_is_a_fault_of_teardown() {
 fn captured(nodes: &[GraphNode]) -> Vec<Event<'static>> {
     let mut counter = 0;
     let count = |&node: &GraphNode| {
-        let event = Event::Captured { pid: 1000, counter, node };
+        let event = Event::Captured { pid: 1000, depth: 0, counter, node };
         counter += node.count();
         event
     };
@@ -545,7 +545,7 @@ fn two_nodes_with_one_counter_are_a_fault_of_the_graph() {
     let mut events = captured(&[GraphNode::CaptureStart, node(A), node_deallocated(A, 1, 1024)]);
     assert_eq!(said(&events), []);
     let node = node_deallocated(A, 1, 1024);
-    events[2] = Event::Captured { pid: 1000, counter: 1, node };
+    events[2] = Event::Captured { pid: 1000, depth: 0, counter: 1, node };
     assert_eq!(said(&events), [(GraphEvents, 1)]);
 }
 
@@ -591,6 +591,34 @@ fn a_buffer_that_is_hooked_outside_a_capture_is_a_fault_of_the_hook() {
     assert_eq!(said(&[switched(Some(RunMode::Normal)), hooked]), [(Hook, 1)]);
     assert_eq!(said(&[on, Event::ProcessKilled { pid: 1000 }, hooked]), [(Hook, 1)]);
     assert_eq!(said(&[on, hooked, off]), []);
+    let inner = switched(Some(RunMode::Normal));
+    assert_eq!(said(&[on, inner, hooked, off, hooked, off]), [], "the outermost mode holds");
+    assert_eq!(said(&[inner, on, hooked, off]), [(Hook, 1)], "and it is another");
+    assert_eq!(said(&[on, inner, off, off, hooked]), [(Hook, 1)], "both have ended");
+}
+
+/// A capture within another counts its own nodes, and the end of it ends no other.
+#[test]
+fn each_capture_counts_its_own_nodes() {
+    let at = |depth, counter, node| Event::Captured { pid: 1000, depth, counter, node };
+    let [start, end] = [GraphNode::CaptureStart, GraphNode::CaptureEnd];
+    let with = |inner, outer| {
+        let block = [opened(0), taken(0, A, 1024, state(64, 1024))];
+        let nodes = [
+            at(0, 0, start),
+            at(1, 0, start),
+            at(0, 1, node(A)),
+            at(0, 2, node_allocated(A, 1, 1024)),
+            at(1, inner, node(A)),
+            at(1, inner + 1, node_allocated(A, inner, 1024)),
+            at(1, inner + 2, end),
+            at(0, outer, node_deallocated(A, 1, 1024)),
+        ];
+        said(&[block.to_vec(), nodes.to_vec()].concat())
+    };
+    assert_eq!(with(1, 3), []);
+    assert_eq!(with(3, 3), [(GraphEvents, 4)], "counted together");
+    assert_eq!(with(1, 4), [(GraphEvents, 1)], "the end of the inner one is no node of the outer");
 }
 
 /// A hooked buffer has no block: an allocator that is asked to free it frees another's, or reads
@@ -981,8 +1009,10 @@ fn no_two_states_of_captures_hooks_and_the_inspector_share_a_hash() {
     let died = GraphNode::CircularBufferDeallocateAll { device: chips };
     let gone = GraphNode::CircularBufferDeallocateAll { device: mesh };
     let larger = GraphNode::Buffer { object: object(A), size: Bytes(1024) };
-    let start = Event::Captured { pid: 1001, counter: 0, node: GraphNode::CaptureStart };
+    let start = Event::Captured { pid: 1001, depth: 0, counter: 0, node: GraphNode::CaptureStart };
+    let inner = Event::Captured { pid: 1000, depth: 1, counter: 0, node: GraphNode::CaptureStart };
     let switched = |pid| Event::CaptureSwitched { pid, mode: Some(RunMode::NoDispatch) };
+    let normal = Event::CaptureSwitched { pid: 1000, mode: Some(RunMode::Normal) };
     let hooked = |number| Event::AllocationHooked { pid: 1000, object: object(number) };
     let started = |next| Event::InspectorStarted { next: UniqueId(next) };
     let inspected =
@@ -994,6 +1024,7 @@ fn no_two_states_of_captures_hooks_and_the_inspector_share_a_hash() {
         capture(&[]),
         vec![start],
         both,
+        [capture(&[]), vec![inner]].concat(),
         capture(&[died]),
         capture(&[node_deallocated(A, 9, 1024)]),
         capture(&[gone]),
@@ -1008,6 +1039,8 @@ fn no_two_states_of_captures_hooks_and_the_inspector_share_a_hash() {
         capture(&[node(A), node_allocated(A, 1, 1088)]),
         vec![switched(1000)],
         vec![switched(1001)],
+        vec![normal, switched(1000)],
+        vec![switched(1000), normal],
         vec![switched(1000), switched(1001)],
         vec![hooked(A)],
         vec![hooked(B)],

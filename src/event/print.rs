@@ -206,7 +206,12 @@ impl fmt::Display for Event<'_> {
             Self::CaptureSwitched { pid, mode: None } => {
                 write!(f, "capture-switched off pid={pid}")
             }
-            Self::Captured { counter, node, .. } => write!(f, "captured {counter} {node}"),
+            Self::Captured { depth: 0, counter, node, .. } => {
+                write!(f, "captured {counter} {node}")
+            }
+            Self::Captured { depth, counter, node, .. } => {
+                write!(f, "captured {counter} {node} depth={depth}")
+            }
             Self::AllocationHooked { object, .. } => write!(f, "allocation-hooked {object}"),
             Self::InspectorStarted { .. } => f.write_str("inspector-started"),
             Self::Inspected { object, allocated, .. } => {

@@ -17,6 +17,8 @@ use crate::violation::{OracleName, Violation};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Capture {
     pid: u32,
+    /// In how many others of the process it is.
+    depth: u32,
     next: u32,
     buffers: Vec<BufferNode>,
     /// Since the last program: whether all circular buffers were deallocated, and what came after.
@@ -42,7 +44,8 @@ impl Fingerprint for GraphEvents {
             let head = u64::from(capture.pid) | u64::from(capture.next) << 32;
             let ProgramBuffers { circular, dataflow } = capture.shown;
             let shown = u64::from(circular) | u64::from(dataflow) << 32;
-            let head = [hash, head, shown, u64::from(capture.deallocated)];
+            let place = u64::from(capture.deallocated) | u64::from(capture.depth) << 1;
+            let head = [hash, head, shown, place];
             let buffers = capture.buffers.iter().map(|one| {
                 let place = u64::from(one.node) | one.size.0 << 32;
                 let address = one.address.map_or(0, |address| address.0 + 1);
@@ -69,23 +72,24 @@ impl GraphEvents {
         findings: &mut Findings,
     ) {
         match *event {
-            Event::Captured { pid, node: GraphNode::CaptureStart, .. } => {
-                self.0.push(Capture { pid, next: 1, ..Capture::default() });
+            Event::Captured { pid, depth, node: GraphNode::CaptureStart, .. } => {
+                self.0.push(Capture { pid, depth, next: 1, ..Capture::default() });
             }
-            Event::Captured { pid, counter, node } => {
-                let Some(capture) = self.0.iter_mut().find(|one| one.pid == pid) else { return };
+            Event::Captured { pid, depth, counter, node } => {
+                let is_it = |one: &&mut Capture| (one.pid, one.depth) == (pid, depth);
+                let Some(capture) = self.0.iter_mut().find(is_it) else { return };
                 if counter != capture.next {
                     flag(tick, None, "a node does not have the next counter", findings);
                 }
                 capture.see(tick, &node, facts, findings);
                 capture.next += node.count();
                 if node == GraphNode::CaptureEnd {
-                    self.0.retain(|one| one.pid != pid);
+                    self.0.retain(|one| (one.pid, one.depth) != (pid, depth));
                 }
             }
             Event::ProgramRan { pid, buffers, .. } => self.program(tick, (pid, buffers), findings),
             Event::ProgramHooked { pid, buffers, .. } => {
-                let capture = self.0.iter().find(|one| one.pid == pid);
+                let capture = self.0.iter().find(|one| (one.pid, one.depth) == (pid, 0));
                 if capture.is_some_and(|one| one.shown == ProgramBuffers::default())
                     && buffers != ProgramBuffers::default()
                 {
@@ -106,7 +110,10 @@ impl GraphEvents {
         (pid, buffers): (u32, ProgramBuffers),
         findings: &mut Findings,
     ) {
-        let Some(capture) = self.0.iter_mut().find(|one| one.pid == pid) else { return };
+        // What a capture within another shows goes by its own mode, while that of the outermost
+        // holds: it shows circular buffers twice, or none. Its count of them is not asked about.
+        let outermost = self.0.iter_mut().find(|one| (one.pid, one.depth) == (pid, 0));
+        let Some(capture) = outermost else { return };
         if !capture.deallocated {
             let what = "a program does not deallocate the circular buffers before it";
             flag(tick, None, what, findings);

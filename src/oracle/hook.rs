@@ -11,11 +11,19 @@ use crate::message::ObjectRef;
 use crate::op::RunMode;
 use crate::violation::{OracleName, Violation};
 
-/// Remembers which buffers are hooked, and which processes are in a NO_DISPATCH capture.
+/// Remembers which buffers are hooked, and which captures processes are in.
 #[derive(Clone, Debug)]
 pub(super) struct Hook {
     hooked: IdMap,
-    capturing: Cell<Vec<u32>>,
+    /// A process for each of its captures, and whether it is one without dispatch.
+    capturing: Cell<Vec<(u32, bool)>>,
+}
+
+impl Fingerprint for Vec<(u32, bool)> {
+    fn fingerprint(&self) -> u64 {
+        let captures = self.iter().map(|&(pid, blocks)| u64::from(pid) << 1 | u64::from(blocks));
+        captures.fold(self.len() as u64, mix)
+    }
 }
 
 impl Hook {
@@ -37,14 +45,23 @@ impl Hook {
     #[cold]
     pub(super) fn watch(&mut self, tick: Tick, event: &Event<'_>, findings: &mut Findings) {
         match *event {
-            Event::CaptureSwitched { pid, mode: Some(RunMode::NoDispatch) } => {
-                self.capturing.update(|pids| pids.push(pid));
+            Event::CaptureSwitched { pid, mode: Some(mode) } => {
+                let capture = (pid, mode == RunMode::NoDispatch);
+                self.capturing.update(|captures| captures.push(capture));
             }
-            Event::CaptureSwitched { pid, mode: None } | Event::ProcessKilled { pid } => {
-                self.capturing.update(|pids| pids.retain(|&one| one != pid));
+            Event::CaptureSwitched { pid, mode: None } => {
+                let innermost = self.capturing.iter().rposition(|&(one, _)| one == pid);
+                if let Some(place) = innermost {
+                    self.capturing.update(|captures| captures.remove(place));
+                }
+            }
+            Event::ProcessKilled { pid } => {
+                self.capturing.update(|captures| captures.retain(|&(one, _)| one != pid));
             }
             Event::AllocationHooked { pid, object } => {
-                if !self.capturing.contains(&pid) {
+                // The mode of the outermost capture holds.
+                let outermost = self.capturing.iter().find(|&&(one, _)| one == pid);
+                if !outermost.is_some_and(|&(_, blocks)| blocks) {
                     let what = "a hook claimed an allocation outside a NO_DISPATCH capture";
                     flag(tick, object, what, findings);
                 }

@@ -21,7 +21,7 @@ pub(super) enum Hook {
     Blocks,
 }
 
-/// A capture in progress.
+/// A capture in progress: those of one process lie in each other, the outermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Graph {
     process: u32,
@@ -44,16 +44,16 @@ impl Fingerprint for Vec<Graph> {
 }
 
 impl Runtime {
-    /// `capture begin`, `capture end`: false if it is so already.
+    /// `capture begin`, `capture end`: false if none is there to end.
     pub(crate) fn switch_capture<S: Surroundings>(
         &mut self,
         out: &mut S,
         step: CaptureStep,
     ) -> bool {
-        match (step, self.graph()) {
-            (CaptureStep::Begin(mode), None) => self.begin_capture(out, mode),
+        match (step, self.innermost()) {
+            (CaptureStep::Begin(mode), _) => self.begin_capture(out, mode),
             (CaptureStep::End, Some(index)) => self.end_capture(out, index),
-            (CaptureStep::Begin(_), Some(_)) | (CaptureStep::End, None) => return false,
+            (CaptureStep::End, None) => return false,
         }
         true
     }
@@ -64,22 +64,24 @@ impl Runtime {
             RunMode::Normal => Hook::Passes,
             RunMode::NoDispatch => Hook::Blocks,
         };
-        // `add_hook` returns false if one exists (tt-metal.md A5).
+        // `add_hook` returns false if one exists (tt-metal.md A5): the mode of the outermost one
+        // holds in the captures within it.
         if self.processes[process].hook == Hook::None {
             self.processes.update(process, |process| process.hook = hook);
         }
         out.emit(Event::CaptureSwitched { pid: pid(process), mode: Some(mode) });
         let graph = Graph { process, mode, next: 0, buffers: Vec::new() };
+        let index = self.graphs.len();
         self.graphs.update(|graphs| graphs.push(graph));
-        self.add_node(out, GraphNode::CaptureStart);
+        self.add_node(out, index, GraphNode::CaptureStart);
     }
 
     fn end_capture<S: Surroundings>(&mut self, out: &mut S, index: usize) {
-        self.add_node(out, GraphNode::CaptureEnd);
+        self.add_node(out, index, GraphNode::CaptureEnd);
         self.graphs.update(|graphs| graphs.remove(index));
         let process = self.process;
-        // PR 11627: "End capture didn't disable hooks."
-        if !self.fixes.has_defect(Defect::HookStays) {
+        // PR 11627: "End capture didn't disable hooks." The outermost capture has installed it.
+        if !self.captures_here() && !self.fixes.has_defect(Defect::HookStays) {
             self.processes.update(process, |process| process.hook = Hook::None);
         }
         out.emit(Event::CaptureSwitched { pid: pid(process), mode: None });
@@ -102,13 +104,26 @@ impl Runtime {
         self.hook_blocks() || remembered
     }
 
-    /// The index of the capture of the current process.
+    /// The index of the innermost capture of the current process.
     #[inline]
-    fn graph(&self) -> Option<usize> {
-        self.graphs.iter().position(|graph| graph.process == self.process)
+    fn innermost(&self) -> Option<usize> {
+        self.graphs.iter().rposition(|graph| graph.process == self.process)
     }
 
-    /// The capture of a process ends with the process.
+    /// Whether the current process is in a capture.
+    #[inline]
+    fn captures_here(&self) -> bool {
+        self.innermost().is_some()
+    }
+
+    /// The indices of the captures of the current process, the outermost first: GraphTracker tells
+    /// each processor of everything.
+    fn each_graph(&self) -> Vec<usize> {
+        let own = |&index: &usize| self.graphs[index].process == self.process;
+        (0..self.graphs.len()).filter(own).collect()
+    }
+
+    /// The captures of a process end with the process.
     pub(super) fn forget_graph(&mut self, process: u32) {
         if self.graphs.iter().any(|graph| graph.process == process) {
             self.graphs.update(|graphs| graphs.retain(|graph| graph.process != process));
@@ -126,22 +141,22 @@ impl Runtime {
     /// ASSUMED: owners only, as upstream tracks them, also where the fork tracks more.
     #[cold]
     pub(super) fn capture_allocate<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) {
-        if self.graph().is_some() {
-            let connection = self.add_buffer(out, id);
+        for index in self.each_graph() {
+            let connection = self.add_buffer(out, index, id);
             let object = &self.objects[id.0];
             let (region, address, size) = (object.region(), object.address, object.size);
             let object = object.reference();
             let node = GraphNode::BufferAllocate { object, connection, region, address, size };
-            self.add_node(out, node);
+            self.add_node(out, index, node);
         }
     }
 
     /// `GraphProcessor::track_deallocate`.
     #[cold]
     pub(super) fn capture_deallocate<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) {
-        if let Some(index) = self.graph() {
+        for index in self.each_graph() {
             let early = self.graphs[index].next;
-            let connection = self.add_buffer(out, id);
+            let connection = self.add_buffer(out, index, id);
             let object = &self.objects[id.0];
             let (address, size, object) = (object.address, object.size, object.reference());
             // PR 12169: "If allocation out of scope of the graph we are creating a new buffer ID in
@@ -150,12 +165,12 @@ impl Runtime {
             let late = self.fixes.has_defect(Defect::LateBufferNode);
             let counter = if late { early } else { self.graphs[index].next };
             let node = GraphNode::BufferDeallocate { object, connection, address, size };
-            self.add_node_as(out, node, counter);
+            self.add_node_as(out, index, (node, counter));
         }
     }
 
     /// `GraphProcessor::add_buffer`: the node of a buffer, made when it is first seen.
-    fn add_buffer<S: Surroundings>(&mut self, out: &mut S, id: ObjectId) -> u32 {
+    fn add_buffer<S: Surroundings>(&mut self, out: &mut S, index: usize, id: ObjectId) -> u32 {
         let (size, object) = (self.objects[id.0].size, self.objects[id.0].reference());
         // PR 18764: "Need to track unique Buffers during capture-time by their unique-id rather
         // than Buffer* (ptr addr) since it can be re-used at different points in time". The slot of
@@ -165,13 +180,12 @@ impl Runtime {
         } else {
             object.unique_id.0
         };
-        let index = self.graph().expect("the caller has found the capture");
         let known = self.graphs[index].buffers.iter().find(|(one, _)| *one == key);
         if let Some(&(_, node)) = known {
             return node;
         }
         let node = self.graphs[index].next;
-        self.add_node(out, GraphNode::Buffer { object, size });
+        self.add_node(out, index, GraphNode::Buffer { object, size });
         self.graphs.update(|graphs| graphs[index].buffers.push((key, node)));
         node
     }
@@ -179,33 +193,37 @@ impl Runtime {
     /// `GraphTracker::track_program`, before a program is dispatched or hooked.
     #[cold]
     pub(super) fn capture_program<S: Surroundings>(&mut self, out: &mut S, program: u32) {
-        let Some(index) = self.graph() else { return };
         let device = TrackedDevice::Mesh(self.programs[program].mesh_id);
         // PR 11687: "Graph trace misses CB deallocation event. [...] Fixing by adding a CB
         // deallocation event in track_program".
-        if !self.fixes.has_defect(Defect::NoCbDeallocate) {
-            self.add_node(out, GraphNode::CircularBufferDeallocateAll { device });
-        }
-        // "in NO_DISPATCH also one CB allocate per CB with address 0" (tt-metal.md E2).
-        if self.graphs[index].mode == RunMode::NoDispatch {
-            self.capture_program_buffers(out, program, device);
+        let deallocates = !self.fixes.has_defect(Defect::NoCbDeallocate);
+        for index in self.each_graph() {
+            if deallocates {
+                self.add_node(out, index, GraphNode::CircularBufferDeallocateAll { device });
+            }
+            // "in NO_DISPATCH also one CB allocate per CB with address 0" (tt-metal.md E2). It asks
+            // the capture's own mode, which within another capture is not the one that holds.
+            if self.graphs[index].mode == RunMode::NoDispatch {
+                self.capture_program_buffers(out, index, (program, device));
+            }
         }
     }
 
     /// Circular buffers get their places: a node for each of them on each chip.
     #[cold]
     pub(super) fn capture_placement<S: Surroundings>(&mut self, out: &mut S, program: u32) {
-        if self.graph().is_some() {
+        for index in self.each_graph() {
             let chips = self.meshes[self.programs[program].mesh].devices;
-            self.capture_program_buffers(out, program, TrackedDevice::Chips(chips));
+            let device = TrackedDevice::Chips(chips);
+            self.capture_program_buffers(out, index, (program, device));
         }
     }
 
     fn capture_program_buffers<S: Surroundings>(
         &mut self,
         out: &mut S,
-        program: u32,
-        device: TrackedDevice,
+        index: usize,
+        (program, device): (u32, TrackedDevice),
     ) {
         let dataflow = self.programs[program].dataflow;
         // Issue 51674: "TTNN graph capture only records legacy circular buffers, not Metal 2.0
@@ -220,17 +238,19 @@ impl Runtime {
                 true => GraphNode::DataflowBufferAllocate { device, address, size },
                 false => GraphNode::CircularBufferAllocate { device, address, size },
             };
-            self.add_node(out, node);
+            self.add_node(out, index, node);
         }
     }
 
     /// `GraphTracker::track_deallocate_cb`, from `~Program`.
     #[cold]
     pub(super) fn capture_deallocate_cb<S: Surroundings>(&mut self, out: &mut S, program: u32) {
-        if self.graph().is_some() && self.mesh_exists(program) {
+        if self.captures_here() && self.mesh_exists(program) {
             let chips = self.meshes[self.programs[program].mesh].devices;
             let device = TrackedDevice::Chips(chips);
-            self.add_node(out, GraphNode::CircularBufferDeallocateAll { device });
+            for index in self.each_graph() {
+                self.add_node(out, index, GraphNode::CircularBufferDeallocateAll { device });
+            }
         }
     }
 
@@ -244,14 +264,19 @@ impl Runtime {
         }
     }
 
-    fn add_node<S: Surroundings>(&mut self, out: &mut S, node: GraphNode) {
-        let index = self.graph().expect("the caller has found the capture");
-        self.add_node_as(out, node, self.graphs[index].next);
+    fn add_node<S: Surroundings>(&mut self, out: &mut S, index: usize, node: GraphNode) {
+        self.add_node_as(out, index, (node, self.graphs[index].next));
     }
 
-    fn add_node_as<S: Surroundings>(&mut self, out: &mut S, node: GraphNode, counter: u32) {
-        let index = self.graph().expect("the caller has found the capture");
-        out.emit(Event::Captured { pid: pid(self.process), counter, node });
+    fn add_node_as<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        index: usize,
+        (node, counter): (GraphNode, u32),
+    ) {
+        let before = self.graphs[..index].iter();
+        let depth = before.filter(|graph| graph.process == self.process).count() as u32;
+        out.emit(Event::Captured { pid: pid(self.process), depth, counter, node });
         self.graphs.update(|graphs| graphs[index].next += node.count());
     }
 }
