@@ -48,6 +48,11 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         "owners only, as upstream tracks them, also where the fork tracks more.",
     ),
     assumed(
+        "runtime/moves.rs",
+        "on all cores; the real program copies on no more cores than there are pages, so that the \
+         text of a clash names fewer.",
+    ),
+    assumed(
         "runtime/named.rs",
         "dataflow buffers get places and are validated as circular buffers are; the code that \
          places them was not read.",

@@ -10,7 +10,7 @@ pub use handle::{
     BufferHandle, CacheKey, Handle, MeshHandle, Place, ProcessId, ProgramHandle,
     SubDeviceManagerId, ThreadId, TraceHandle,
 };
-pub use kinds::{CaptureStep, Piece, RunMode, Stream};
+pub use kinds::{CaptureStep, Moves, Piece, RunMode, Stream};
 pub use names::Name;
 
 use std::fmt;
@@ -137,6 +137,8 @@ pub struct RunSpec {
     /// On a hit, keep the addresses of the call that built the program (the class of bugs in
     /// which `override_runtime_arguments` misses an argument).
     pub stale: bool,
+    /// Whether it moves what it reads first to the buffer it creates.
+    pub moves: Option<Moves>,
 }
 
 /// One operation of the user's program, or of the world around it.
@@ -199,6 +201,8 @@ pub enum Op {
     },
     /// `deallocate b0`: the explicit call; the handle stays.
     Deallocate(BufferHandle),
+    /// `deallocate-unforced b0`: the call with `force=False`; nothing if anybody else holds it.
+    DeallocateUnforced(BufferHandle),
     /// `mark b0`: a direct call of `Buffer::mark_as_deallocated`.
     Mark(BufferHandle),
     /// `drop b0`, `drop m0`, `drop p0`: the user's handle lets go.

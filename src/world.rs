@@ -287,6 +287,7 @@ impl World {
                 true
             }
             Op::Deallocate(buffer) => runtime.deallocate(out, *buffer),
+            Op::DeallocateUnforced(buffer) => runtime.deallocate_unforced(out, *buffer),
             Op::Drop(handle) => runtime.drop_handle(out, *handle),
             Op::Run(spec) => return runtime.run(out, spec).map(|()| Outcome::DONE),
             Op::View { buffer, of, pages } => {

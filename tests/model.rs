@@ -12,11 +12,11 @@ use freeorder::fix::FixSet;
 use freeorder::generate::{Order, Profile, case};
 use freeorder::journal::Tracking;
 use freeorder::op::{
-    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Op,
-    Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Moves,
+    Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
 };
 use freeorder::runtime::Setup;
-use freeorder::runtime::object::Object;
+use freeorder::runtime::object::{MeshBufferState, Object};
 use freeorder::scenario::{Report, Scenario, Simulation, run};
 use freeorder::server::ServerKind::{self, K0, K1, K2, Shm};
 use freeorder::units::BufferType::{self, Dram, L1};
@@ -27,6 +27,7 @@ const M0: MeshHandle = MeshHandle(0);
 const M1: MeshHandle = MeshHandle(1);
 const B0: BufferHandle = BufferHandle(0);
 const B1: BufferHandle = BufferHandle(1);
+const B2: BufferHandle = BufferHandle(2);
 const P0: ProgramHandle = ProgramHandle(0);
 const P1: ProgramHandle = ProgramHandle(1);
 
@@ -165,6 +166,7 @@ fn operation(key: u32) -> RunSpec {
         reads: Vec::new(),
         output: None,
         stale: false,
+        moves: None,
     }
 }
 
@@ -805,4 +807,105 @@ fn two_thousand_random_ordinary_programs_are_clean_upstream() {
     }
     assert_eq!(failing, BTreeMap::new(), "the seeds at which each oracle fired");
     assert!(operations > 190_000, "only {operations} operations changed anything");
+}
+
+/// Measured on the real runtime: `ttnn.deallocate(t, force=False)` looks whether anybody else holds
+/// the MeshBuffer, in a cycle too.
+#[test]
+fn deallocate_without_force_spares_what_somebody_else_holds() {
+    let shared = "open m0 1x1\nalloc b0 on m0 dram 1x2048\nshare b1 of b0\n";
+    for (rest, state) in [
+        ("deallocate-unforced b0\n", MeshBufferState::Owned),
+        ("cycle b1\ndeallocate-unforced b0\n", MeshBufferState::Owned),
+        ("drop b1\ndeallocate-unforced b0\n", MeshBufferState::Deallocated),
+        ("deallocate b0\n", MeshBufferState::Deallocated),
+    ] {
+        let model = Model::after("upstream-shm", &format!("{shared}{rest}"));
+        assert_eq!(model.object(B0).state, state, "{rest}");
+    }
+}
+
+/// Where `ttnn.move` puts a tensor, on an N150: what was there before, where it was, where it is
+/// then, and the size of the circular buffer of its program.
+#[test]
+fn a_moved_tensor_takes_what_is_free_without_it() {
+    // From measurements: a hole that is larger, one that is smaller, so that the two overlap.
+    let measured = [
+        ("dram 288x2048", "1x2048", "dram", (1_097_792, 1_048_640), 4096),
+        ("dram 1x2048", "576x2048", "dram", (1_050_688, 1_048_640), 16_384),
+        ("dram 1x2048", "11520x70", "dram", (1_050_688, 1_048_640), 12_800),
+        ("l1 288x2048", "1x576", "l1", (1_457_600, 1_465_792), 1152),
+        ("l1 1x2048", "576x2048", "l1", (1_447_936, 1_449_984), 16_384),
+        ("l1 1x2048", "288x128", "l1", (1_463_808, 1_465_856), 256),
+    ];
+    for (hole, pages, kind, (from, to), size) in measured {
+        let two = pages.split_once('x').expect("pages").1.parse::<u64>().expect("a size");
+        let alignment = if kind == "l1" { Bytes(16) } else { Bytes(32) };
+        let cbs = 2 * Bytes(two).round_up(alignment).0;
+        let text = format!(
+            "machine N150\nl1-small 32768\nopen m0 1x1\nalloc b9 on m0 {hole}\n\
+             alloc b0 on m0 {kind} {pages}\ndrop b9\ncapture begin normal\n"
+        );
+        let model = Model::after("upstream-shm", &text);
+        assert_eq!(model.object(B0).address.0, from, "{hole}, {pages}");
+        let moved = format!("run k0 on m0 cbs 1x{cbs} reads b0 out b1 {kind} {pages} move\n");
+        let model = Model::after("upstream-shm", &format!("{text}{moved}"));
+        assert_eq!(model.object(B1).address.0, to, "{hole}, {pages}");
+        assert_eq!(model.object(B0).state, MeshBufferState::Deallocated);
+        let shown = format!("circular_buffer_allocate devices=0 address=105824 size={size}");
+        assert_eq!(model.says(&shown), 1, "{hole}, {pages}: {:#?}", model.lines.0);
+        let again = "run k0 on m0 cbs 1x64 reads b1 out b2 dram 1x2048 reallocate\n";
+        let again = again.replace("dram 1x2048", &format!("{kind} {pages}"));
+        let model = Model::after("upstream-shm", &format!("{text}{moved}{again}"));
+        assert_eq!(model.object(B2).address.0, to, "where it is already");
+        assert_eq!(model.says("program-built"), 1, "and no program runs");
+    }
+}
+
+/// What fails after the tensor gave its memory back has lost it: a closed mesh, a clash.
+#[test]
+fn a_move_that_fails_has_lost_its_tensor() {
+    let moved = "run k0 on m0 cbs 1x8192 reads b0 out b1 dram 1x4096 move\n";
+    let scenario: Scenario = format!("freeorder 1\n{moved}").parse().expect("a scenario");
+    let moved = scenario.ops().next().expect("one line").1.clone();
+    let before = "machine N150\nopen m0 1x1\nalloc b9 on m0 dram 1x4096\n\
+                  alloc b0 on m0 dram 1x4096\ndrop b9\n";
+    for (then, text) in [
+        ("close m0\n", "SubDeviceManagerTracker is not initialized"),
+        ("alloc b8 on m0 l1 48744x2048\n", "Statically allocated circular buffers in program 0"),
+    ] {
+        let mut model = Model::after("upstream-shm", &format!("{before}{then}"));
+        let said = model.refused(&moved).expect("it is refused");
+        assert!(said.starts_with(text), "{said}");
+        assert_eq!(model.object(B0).state, MeshBufferState::Deallocated);
+        assert_eq!(model.simulation.world().runtime().object(B1), None);
+        let said = model.refused(&moved);
+        assert_eq!(said.as_deref(), Some("Tensor is not allocated"));
+    }
+}
+
+/// A tensor that somebody else holds is its own result; a sharded one is refused.
+#[test]
+fn a_tensor_that_is_held_twice_is_not_moved() {
+    let before = "open m0 1x1\nalloc b9 on m0 l1 2x2048 shards 2\n\
+                  alloc b0 on m0 l1 2x2048 shards 2\nshare b3 of b0\ndrop b9\n";
+    let mut model = Model::after("upstream-shm", before);
+    let moved = Op::Run(Box::new(RunSpec {
+        reads: vec![B0],
+        output: Some((B1, BufferSpec { shards: Some(2), ..spec(L1, 2, 2048) })),
+        moves: Some(Moves::Reallocate),
+        ..operation(0)
+    }));
+    let said = model.refused(&moved);
+    assert!(said.is_some_and(|said| said.starts_with("Expect input tensor to be deallocated")));
+    let before = before.replace(" shards 2", "");
+    let text = format!("{before}run k0 on m0 reads b0 out b1 l1 2x2048 move\n");
+    let model = Model::after("upstream-shm", &text);
+    assert_eq!(model.object(B1).address, model.object(B0).address);
+    assert_eq!(model.object(B0).state, MeshBufferState::Owned);
+    assert_eq!(model.says("program-built"), 0);
+    assert_eq!(
+        Model::after("upstream-shm", &format!("{text}deallocate b1\n")).object(B0).state,
+        MeshBufferState::Deallocated
+    );
 }

@@ -108,7 +108,10 @@ fn why_not(op: &Op) -> &'static str {
         }
         Op::Alias { .. } => "ttnn makes no tensor at a given address",
         Op::View { .. } => "ttnn has no `Buffer::view`",
-        Op::Run(_) => "of ttnn's operations `add` and `add_` are modelled, and it is neither",
+        Op::Run(_) => {
+            "of ttnn's operations `add`, `add_`, `move` and `reallocate` are modelled, \
+                       and it is none"
+        }
         Op::Mark(_) | Op::Release { .. } => "ttnn does not reach into a MeshBuffer",
         Op::Program { .. }
         | Op::DataflowProgram { .. }
@@ -139,6 +142,7 @@ fn why_not(op: &Op) -> &'static str {
         | Op::Close(_)
         | Op::Share { .. }
         | Op::Deallocate(_)
+        | Op::DeallocateUnforced(_)
         | Op::Drop(Handle::Buffer(_) | Handle::Mesh(_))
         | Op::Cycle(_)
         | Op::Gc

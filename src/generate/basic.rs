@@ -185,6 +185,7 @@ impl Generator {
             reads,
             output: None,
             stale: false,
+            moves: None,
         }))
     }
 

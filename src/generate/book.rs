@@ -176,7 +176,9 @@ impl Book {
                 };
                 self.allocated(*buffer, place);
             }
-            Op::Deallocate(buffer) | Op::Mark(buffer) => self.gave_back(buffer.0),
+            Op::Deallocate(buffer) | Op::DeallocateUnforced(buffer) | Op::Mark(buffer) => {
+                self.gave_back(buffer.0);
+            }
             Op::Release { buffer, piece: Piece::Backing } => self.gave_back(buffer.0),
             Op::Drop(Handle::Buffer(buffer)) => self.gave_up(buffer.0),
             Op::Cycle(buffer) => {

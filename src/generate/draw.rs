@@ -265,7 +265,9 @@ impl Drawer {
         });
         let wild = !matches!(self.profile, Profile::Basic | Profile::Tame);
         let stale = wild && choices.pick(8) == 7;
-        Op::Run(Box::new(RunSpec { key, mesh: on, circular_buffers, kernel, reads, output, stale }))
+        let (mesh, moves) = (on, None);
+        let spec = RunSpec { key, mesh, circular_buffers, kernel, reads, output, stale, moves };
+        Op::Run(Box::new(spec))
     }
 }
 

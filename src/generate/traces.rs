@@ -129,6 +129,7 @@ impl Drawer {
             reads: Vec::new(),
             output: None,
             stale: false,
+            moves: None,
         }))
     }
 

@@ -40,6 +40,25 @@ impl fmt::Display for Stream {
     }
 }
 
+/// How an operation of ttnn moves the tensor that it reads: it gives its memory back first, and its
+/// result takes what is free then. A tensor that somebody else holds too is its own result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Moves {
+    /// `ttnn.move`.
+    Move,
+    /// `ttnn.reallocate`.
+    Reallocate,
+}
+
+impl fmt::Display for Moves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Move => "move",
+            Self::Reallocate => "reallocate",
+        })
+    }
+}
+
 /// The mode of a graph capture: `RunMode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunMode {
@@ -61,9 +80,9 @@ impl fmt::Display for RunMode {
 /// `GraphProcessor::begin_graph_capture` or `end_graph_capture`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CaptureStep {
-    /// A capture begins; within another one nothing changes.
+    /// A capture begins, within those of the process that have not ended.
     Begin(RunMode),
-    /// It ends.
+    /// The innermost one ends.
     End,
 }
 

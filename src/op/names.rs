@@ -71,6 +71,7 @@ impl Op {
                 rename_buffer(of, to);
             }
             Self::Deallocate(buffer)
+            | Self::DeallocateUnforced(buffer)
             | Self::Mark(buffer)
             | Self::Cycle(buffer)
             | Self::Use(buffer)

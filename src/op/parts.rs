@@ -27,6 +27,7 @@ impl Op {
             Self::BeginTrace { trace, .. } => Some(Name::Trace(*trace)),
             Self::Close(_)
             | Self::Deallocate(_)
+            | Self::DeallocateUnforced(_)
             | Self::Mark(_)
             | Self::Drop(_)
             | Self::Cycle(_)

@@ -31,7 +31,8 @@ impl fmt::Display for RunSpec {
         if let Some((buffer, spec)) = self.output {
             write!(f, " out {buffer} {spec}")?;
         }
-        f.write_str(if self.stale { " stale" } else { "" })
+        f.write_str(if self.stale { " stale" } else { "" })?;
+        self.moves.map_or(Ok(()), |moves| write!(f, " {moves}"))
     }
 }
 
@@ -64,6 +65,7 @@ impl fmt::Display for Op {
             Self::View { buffer, of, pages: None } => write!(f, "view {buffer} of {of}"),
             Self::Share { buffer, of } => write!(f, "share {buffer} of {of}"),
             Self::Deallocate(buffer) => write!(f, "deallocate {buffer}"),
+            Self::DeallocateUnforced(buffer) => write!(f, "deallocate-unforced {buffer}"),
             Self::Mark(buffer) => write!(f, "mark {buffer}"),
             Self::Drop(handle) => write!(f, "drop {handle}"),
             Self::Cycle(buffer) => write!(f, "cycle {buffer}"),

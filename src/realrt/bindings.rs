@@ -23,6 +23,7 @@ impl Bindings {
             // To the model `share` copies a handle; a view is made of a living tensor only.
             Op::Share { of, .. } if is_gone(of) => Some("Tensor is not allocated"),
             // The tensors are looked at before the mesh is.
+            Op::Run(run) if run.moves.is_some() => None,
             Op::Run(run) if run.reads.first().is_some_and(&is_gone) => {
                 Some("Input Tensor A is not allocated")
             }

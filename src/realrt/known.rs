@@ -12,7 +12,8 @@ pub struct Known {
     /// The classes of its deviations, the scenario's first; a crash's may end in `*` for any
     /// innermost function.
     pub classes: &'static [&'static str],
-    /// The kinds of operation that came before it, each as often as it is named.
+    /// The kinds of operation that came before it, each as often as it is named; `|` stands between
+    /// those of which one is enough.
     pub needs: &'static [&'static str],
     /// What happens, in one line.
     pub about: &'static str,
@@ -21,7 +22,49 @@ pub struct Known {
 }
 
 /// Every known divergence of the version that [`VERSION`](super::VERSION) names.
-pub const KNOWN: [Known; 13] = [
+pub const KNOWN: [Known; 16] = [
+    Known {
+        id: "failed-move-loses-its-tensor",
+        classes: &["oracle: failed-call"],
+        needs: &["move"],
+        about: "`ttnn.move` frees the tensor before it looks whether it can make the new one: when it \
+                raises, the tensor is gone",
+        scenario: "freeorder 1\n\
+                   machine T3K\n\
+                   open m0 1x1\n\
+                   alloc b0 on m0 dram 1x2048\n\
+                   close m0\n\
+                   run k100 on m0 cbs 1x4096 reads b0 out b1 dram 1x2048 move\n",
+    },
+    Known {
+        id: "capture-needs-the-mesh",
+        classes: &["mismatch: what deallocate raises", "mismatch: what deallocate-unforced raises"],
+        needs: &["drop-mesh", "capture-normal|capture-no-dispatch"],
+        about: "during a capture a tensor whose mesh is gone cannot be deallocated: what is captured \
+                asks it for its device",
+        scenario: "freeorder 1\n\
+                   machine T3K\n\
+                   open m0 1x1\n\
+                   alloc b0 on m0 dram 1x2048\n\
+                   drop m0\n\
+                   capture begin normal\n\
+                   deallocate b0\n",
+    },
+    Known {
+        id: "inner-capture-shows-twice",
+        classes: &["oracle: circular-buffers-nowhere"],
+        needs: &["capture-normal", "capture-no-dispatch", "run|move", "capture-end"],
+        about: "a NO_DISPATCH capture within a NORMAL one shows circular buffers twice: at 0, as \
+                if no program ran, and where they are",
+        scenario: "freeorder 1\n\
+                   machine T3K\n\
+                   open m0 1x1\n\
+                   alloc b0 on m0 dram 1x2048\n\
+                   capture begin normal\n\
+                   capture begin\n\
+                   run k0 on m0 cbs 3x4096 reads b0 out b1 dram 1x2048\n\
+                   capture end\n",
+    },
     Known {
         id: "zero-width-add",
         classes: &["crash: SIGFPE*"],
@@ -36,7 +79,7 @@ pub const KNOWN: [Known; 13] = [
     Known {
         id: "read-after-deallocate",
         classes: &["crash: SIGSEGV in tt::tt_metal::distributed::MeshDevice::mesh_command_queue"],
-        needs: &["deallocate", "use"],
+        needs: &["deallocate|deallocate-unforced|move", "use"],
         about: "reading a deallocated tensor back to the host kills the process instead of raising",
         scenario: "freeorder 1\n\
                    machine T3K\n\
@@ -152,7 +195,7 @@ pub const KNOWN: [Known; 13] = [
     Known {
         id: "circular-buffers-not-cleared",
         classes: &["oracle: circular-buffers-not-cleared"],
-        needs: &["capture-normal", "run", "capture-end"],
+        needs: &["capture-normal", "run|move", "capture-end"],
         about: "a graph builds circular buffers on every chip and clears those of one device, \
                 named by the mesh id",
         scenario: "freeorder 1\n\
@@ -208,7 +251,10 @@ impl Known {
             Some(start) => deviation.class.starts_with(start),
             None => deviation.class == *class,
         });
-        let count = |wanted: &str| words.iter().filter(|word| *word == wanted).count();
+        let count = |wanted: &str| {
+            let is_one = |word: &&String| wanted.split('|').any(|one| one == word.as_str());
+            words.iter().filter(is_one).count()
+        };
         let needed = |wanted| self.needs.iter().filter(|need| **need == wanted).count();
         is_class && self.needs.iter().all(|need| count(need) >= needed(*need))
     }

@@ -185,6 +185,7 @@ impl Pair<'_> {
         let names = self.names.clone();
         if answer.ok {
             self.names.note(op);
+            self.join(op, &answer);
         }
         let before = std::mem::replace(&mut self.seen, answer);
         let step = Step {
@@ -205,6 +206,18 @@ impl Pair<'_> {
             let detail = format!("the runtime says {real}, the model {model}");
             (format!("mismatch: {part}"), detail)
         })
+    }
+
+    /// What was to be moved is returned as it is if somebody else holds it.
+    fn join(&mut self, op: &Op, answer: &Answer) {
+        let Op::Run(run) = op else { return };
+        if let (Some(_), Some(&of), Some((name, _))) = (run.moves, run.reads.first(), run.output) {
+            let stays =
+                answer.buffers.get(&of.to_string()).is_some_and(|(allocated, _)| *allocated);
+            if stays {
+                self.names.join(name, of);
+            }
+        }
     }
 
     /// What the model answers: nothing, or the text that it raises.

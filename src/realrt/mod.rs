@@ -47,6 +47,7 @@ fn word(op: &Op) -> String {
         Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)) => "capture-no-dispatch".to_owned(),
         Op::Capture(CaptureStep::End) => "capture-end".to_owned(),
         Op::Drop(crate::op::Handle::Mesh(_)) => "drop-mesh".to_owned(),
+        Op::Run(run) if run.moves.is_some() => "move".to_owned(),
         op => op.to_string().split(' ').next().unwrap_or_default().to_owned(),
     }
 }

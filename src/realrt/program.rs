@@ -3,9 +3,10 @@
 use crate::allocator::Machine;
 use crate::choice::{Choices, Seeded};
 use crate::op::{
-    BufferHandle, BufferSpec, CacheKey, CaptureStep, Handle, MeshHandle, Op, Pages, Place, RunMode,
-    RunSpec,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, Handle, MeshHandle, Moves, Op, Pages, Place,
+    RunMode, RunSpec,
 };
+use crate::runtime::Setup;
 use crate::scenario::{Case, SetupLine};
 use crate::units::{BufferType, Bytes, MeshShape};
 
@@ -32,7 +33,7 @@ pub fn program(machine: Machine, seed: u64) -> Case {
         setup.push(SetupLine::L1Small(Bytes(32768)));
     }
     let wild = choices.chance(1, 6);
-    let mut draft = Draft { machine, wild, ..Draft::default() };
+    let mut draft = Draft { machine, setup: Setup::on(machine), wild, ..Draft::default() };
     let shape = machine.mesh_shapes()[0];
     draft.push(Op::Open { mesh: MeshHandle(0), shape, at: (0, 0) });
     draft.meshes.push((MeshHandle(0), shape));
@@ -48,7 +49,7 @@ pub fn program(machine: Machine, seed: u64) -> Case {
 }
 
 /// How often each kind of operation is drawn, and how much more often in a wild program.
-const WEIGHTS: [(u32, u32); 18] = [
+const WEIGHTS: [(u32, u32); 20] = [
     (30, 0), // 0 allocate
     (12, 4), // 1 deallocate
     (10, 4), // 2 drop
@@ -67,11 +68,14 @@ const WEIGHTS: [(u32, u32); 18] = [
     (0, 3),  // 15 drop a mesh
     (0, 2),  // 16 free in bulk
     (2, 5),  // 17 begin or end a capture
+    (3, 2),  // 18 deallocate without force
+    (5, 2),  // 19 move or reallocate
 ];
 
 #[derive(Debug)]
 struct Draft {
     machine: Machine,
+    setup: Setup,
     wild: bool,
     ops: Vec<Op>,
     meshes: Vec<(MeshHandle, MeshShape)>,
@@ -81,6 +85,10 @@ struct Draft {
     gone: Vec<BufferHandle>,
     /// Names that were ever views, or had one.
     shared: Vec<BufferHandle>,
+    /// Names that were ever views.
+    views: Vec<BufferHandle>,
+    /// What was moved: the place counts in the key.
+    moved: Vec<BufferSpec>,
     capturing: bool,
 }
 
@@ -88,12 +96,15 @@ impl Default for Draft {
     fn default() -> Self {
         Self {
             machine: Machine::T3k,
+            setup: Setup::on(Machine::T3k),
             wild: false,
             ops: Vec::new(),
             meshes: Vec::new(),
             buffers: Vec::new(),
             gone: Vec::new(),
             shared: Vec::new(),
+            views: Vec::new(),
+            moved: Vec::new(),
             capturing: false,
         }
     }
@@ -109,10 +120,11 @@ impl Draft {
             0 => self.alloc(choices),
             3 | 4 => self.run(choices, kind == 3),
             5 => self.view(choices),
-            1 | 2 | 6 | 8 => self.on_buffer(kind, choices),
+            1 | 2 | 6 | 8 | 18 => self.on_buffer(kind, choices),
             7 => self.push(Op::Gc),
             12 | 13 => self.mesh(choices, kind == 12),
             17 => self.capture(choices),
+            19 => self.moved(choices),
             _ => self.on_mesh(kind, choices),
         }
     }
@@ -161,10 +173,39 @@ impl Draft {
             reads,
             output,
             stale: false,
+            moves: None,
         };
         let Some(run) = translate::canonical(spec, &run) else { return };
         self.push(Op::Run(Box::new(run)));
         self.buffers.extend(output.map(|(name, _)| (name, mesh, spec)));
+    }
+
+    fn moved(&mut self, choices: &mut Seeded) {
+        let Some(buffer) = self.free_buffer() else { return };
+        let usable = self.usable().into_iter().filter(|(name, ..)| !self.views.contains(name));
+        let Some(&(of, mesh, spec)) = one_of(&usable.collect::<Vec<_>>(), choices) else { return };
+        let known = self.moved.iter().position(|moved| *moved == spec);
+        let place = known.unwrap_or(self.moved.len());
+        let run = RunSpec {
+            key: CacheKey(translate::MOVES + place as u32),
+            mesh,
+            circular_buffers: Vec::new(),
+            kernel: None,
+            reads: vec![of],
+            output: Some((buffer, spec)),
+            stale: false,
+            moves: Some(if choices.chance(1, 2) { Moves::Move } else { Moves::Reallocate }),
+        };
+        let Some(run) = translate::canonical_move(&self.setup, spec, &run) else { return };
+        if known.is_none() {
+            self.moved.push(spec);
+        }
+        self.push(Op::Run(Box::new(run)));
+        self.buffers.push((buffer, mesh, spec));
+        if self.shared.contains(&of) {
+            self.shared.push(buffer);
+        }
+        self.gone.push(of);
     }
 
     fn view(&mut self, choices: &mut Seeded) {
@@ -172,6 +213,7 @@ impl Draft {
         let Some(&(of, mesh, spec)) = one_of(&self.usable(), choices) else { return };
         self.push(Op::Share { buffer, of });
         self.shared.extend([buffer, of]);
+        self.views.push(buffer);
         self.buffers.push((buffer, mesh, spec));
     }
 
@@ -184,7 +226,8 @@ impl Draft {
         match kind {
             // What a view outlives is its memory: that is wild.
             1 if !self.wild && self.shared.contains(&name) => return,
-            1 => self.gone.push(name),
+            // If another name shows it, it stays; a draft need not know.
+            1 | 18 => self.gone.push(name),
             2 | 6 => {
                 self.buffers.remove(place);
                 self.gone.retain(|&gone| gone != name);
@@ -194,6 +237,7 @@ impl Draft {
         }
         self.push(match kind {
             1 => Op::Deallocate(name),
+            18 => Op::DeallocateUnforced(name),
             2 => Op::Drop(Handle::Buffer(name)),
             6 => Op::Cycle(name),
             _ => Op::Use(name),

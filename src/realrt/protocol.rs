@@ -60,6 +60,7 @@ pub enum Request {
     },
     Deallocate {
         name: String,
+        force: bool,
     },
     Drop {
         name: String,

@@ -171,13 +171,19 @@ fn call(request: &Request) -> String {
         Request::View { name, of } => {
             format!("{name} = ttnn.reshape({of}, ttnn.Shape([1, *{of}.shape]))")
         }
-        Request::Deallocate { name } => format!("ttnn.deallocate({name})"),
+        Request::Deallocate { name, force: true } => format!("ttnn.deallocate({name})"),
+        Request::Deallocate { name, force: false } => {
+            format!("ttnn.deallocate({name}, force=False)")
+        }
         Request::Drop { name } => format!("del {name}"),
         Request::Cycle { name } => {
             format!("ring = [{name}]; ring.append(ring); del {name}, ring")
         }
         Request::Use { name } => format!("ttnn.from_device({name})"),
         Request::Run { a, b, function: "add_", .. } => format!("ttnn.add_({a}, {b})"),
+        Request::Run { name, a, function: function @ ("move" | "reallocate"), .. } => {
+            format!("{name} = ttnn.{function}({a})")
+        }
         Request::Run { name, a, b, function } => format!("{name} = ttnn.{function}({a}, {b})"),
     }
 }

@@ -4,6 +4,7 @@
 
 mod played;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -142,6 +143,22 @@ fn each_oracle_fires_on_its_fault() {
     let hooked = "open m0 2x4\ncapture begin\nalloc b0 on m0 dram 1x2048\ncapture end\nuse b0\n";
     assert_eq!(class(hooked, sound).as_deref(), Some("oracle: use-of-nothing"));
     assert_eq!(class(&hooked.replace("capture end\n", ""), sound), None);
+    // A move that fails, and a capture within another: both are what the runtime does.
+    let lost = "open m0 2x4\nalloc b0 on m0 dram 1x2048\nclose m0\n\
+                run k100 on m0 cbs 1x4096 reads b0 out b1 dram 1x2048 move\n";
+    assert_eq!(class(lost, sound).as_deref(), Some("oracle: failed-call"));
+    assert_eq!(class(&lost.replace("close m0\n", ""), sound), None);
+    let nowhere: Fault = |request, answer| {
+        if *request == Request::CaptureEnd {
+            let facts = BTreeMap::from([("address".to_owned(), serde_json::json!("0"))]);
+            answer.nodes.push(("circular_buffer_allocate".to_owned(), facts));
+        }
+        false
+    };
+    let inner = "open m0 2x4\ncapture begin normal\ncapture begin\ncapture end\n";
+    assert_eq!(class(inner, nowhere).as_deref(), Some("oracle: circular-buffers-nowhere"));
+    assert_eq!(class(&inner.replace(" normal", ""), nowhere), None, "nothing runs");
+    assert_eq!(class(inner, sound), None);
     let bulk = "open m0 2x4\nalloc b0 on m0 dram 1x2048\ndeallocate-all m0\n\
                 alloc b1 on m0 dram 1x2048\n";
     let check = Check { only: Some("oracle: overlap".to_owned()), ..Check::default() };
@@ -158,6 +175,19 @@ fn foreign_operations_are_told_apart() {
         assert_eq!(ran, Ran::Foreign, "{op}");
     }
     assert_eq!(class("open m0 2x4\nuse b7\ndrop m3\n", sound), None);
+    // The cache tells shapes apart: a key of another shape's, or of a view, says nothing.
+    let two = "open m0 2x4\nalloc b0 on m0 dram 1x2048\nalloc b1 on m0 dram 2x2048\n\
+               share b2 of b0\nrun k100 on m0 cbs 1x4096 reads b0 out b3 dram 1x2048 move\n";
+    assert_eq!(class(two, sound), None);
+    for run in [
+        "run k100 on m0 cbs 1x4096 reads b1 out b4 dram 2x2048 move",
+        "run k101 on m0 cbs 1x4096 reads b0 out b4 dram 1x2048 move",
+        "run k101 on m0 cbs 1x4096 reads b2 out b4 dram 1x2048 move",
+    ] {
+        let case = case(&format!("{two}{run}\n"));
+        let ran = super::run(&mut Played::new(Machine::T3k, sound), &case, &Check::default());
+        assert_eq!(ran, Ran::Foreign, "{run}");
+    }
 }
 
 /// Every known divergence has a scenario that can be asked, a script, and an id of its own.

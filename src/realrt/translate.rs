@@ -6,10 +6,11 @@ use super::protocol::Request;
 use super::tensors::{self, Shaped};
 use crate::interop::conform::tensor::Layout;
 use crate::op::{
-    BufferHandle, BufferSpec, CaptureStep, Handle, MeshHandle, Op, Place, RunMode, RunSpec,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Moves,
+    Op, Place, RunMode, RunSpec,
 };
 use crate::runtime::Setup;
-use crate::units::BufferType;
+use crate::units::{BufferType, Bytes};
 
 /// What an operation is on the real runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(super) struct Held {
     pub spec: BufferSpec,
     /// Names of one group are views of one tensor.
     pub group: u32,
+    /// It has one dimension more than the tensor that was allocated.
+    pub viewed: bool,
     /// The name of its mesh was dropped; it may stand for another one by now.
     pub expired: bool,
 }
@@ -39,6 +42,8 @@ pub(super) struct Names {
     pub buffers: BTreeMap<BufferHandle, Held>,
     pub meshes: BTreeMap<MeshHandle, Option<MeshHandle>>,
     groups: u32,
+    /// What the programs that move tensors were built for.
+    moved: BTreeMap<CacheKey, BufferSpec>,
 }
 
 impl Names {
@@ -60,12 +65,16 @@ impl Names {
             }
             Op::Share { buffer, of } => {
                 let free = !self.buffers.contains_key(buffer);
-                if !free || !self.buffers.contains_key(of) {
+                // A view asks for the mesh, and who else keeps it alive is not known here.
+                if !free || self.buffers.get(of).is_none_or(|held| held.expired) {
                     return Translated::Nothing;
                 }
                 Translated::Ask(Request::View { name: buffer.to_string(), of: of.to_string() })
             }
-            Op::Run(run) => self.run(run),
+            Op::Run(run) => match run.moves {
+                None => self.run(run),
+                Some(moves) => self.moved(setup, run, moves),
+            },
             Op::Close(name) => mesh(*name, |mesh| Request::Close { mesh }),
             Op::ClearCache(name) => mesh(*name, |mesh| Request::ClearCache { mesh }),
             Op::DisableCache(name) => mesh(*name, |mesh| Request::DisableCache { mesh }),
@@ -73,7 +82,10 @@ impl Names {
             Op::DeallocateAll(name) => mesh(*name, |mesh| Request::DeallocateAll { mesh }),
             Op::Drop(Handle::Mesh(name)) => mesh(*name, |name| Request::Drop { name }),
             Op::Drop(Handle::Buffer(name)) => buffer(*name, |name| Request::Drop { name }),
-            Op::Deallocate(name) => buffer(*name, |name| Request::Deallocate { name }),
+            Op::Deallocate(name) => buffer(*name, |name| Request::Deallocate { name, force: true }),
+            Op::DeallocateUnforced(name) => {
+                buffer(*name, |name| Request::Deallocate { name, force: false })
+            }
             Op::Cycle(name) => buffer(*name, |name| Request::Cycle { name }),
             // Who else keeps a mesh alive whose name is gone is not known here.
             Op::Use(name) if self.buffers.get(name).is_some_and(|held| held.expired) => {
@@ -169,6 +181,36 @@ impl Names {
         }
     }
 
+    /// `ttnn.move(a)` or `ttnn.reallocate(a)`.
+    fn moved(&self, setup: &Setup, run: &RunSpec, moves: Moves) -> Translated {
+        let (&[of], Some((name, _))) = (run.reads.as_slice(), run.output) else {
+            return Translated::Foreign;
+        };
+        let held = self.buffers.get(&of).filter(|held| !held.expired);
+        let (Some(held), false) = (held, self.buffers.contains_key(&name)) else {
+            return Translated::Nothing;
+        };
+        if !self.meshes.contains_key(&run.mesh) {
+            return Translated::Nothing;
+        }
+        // The cache tells shapes apart, and the shape of a view is not that of its base.
+        let is_its_key = !held.viewed
+            && match self.moved.get(&run.key) {
+                Some(spec) => *spec == held.spec,
+                None => !self.moved.values().any(|spec| *spec == held.spec),
+            };
+        let meant = canonical_move(setup, held.spec, run);
+        if !is_its_key || held.mesh != run.mesh || meant.is_none_or(|meant| meant != *run) {
+            return Translated::Foreign;
+        }
+        let function = match moves {
+            Moves::Move => "move",
+            Moves::Reallocate => "reallocate",
+        };
+        let (name, of) = (name.to_string(), of.to_string());
+        Translated::Ask(Request::Run { name, b: of.clone(), a: of, function })
+    }
+
     /// Takes down what a call that returned has made or let go.
     pub fn note(&mut self, op: &Op) {
         match op {
@@ -179,10 +221,13 @@ impl Names {
             }
             Op::Share { buffer, of } => {
                 if let Some(&held) = self.buffers.get(of) {
-                    self.buffers.insert(*buffer, held);
+                    self.buffers.insert(*buffer, Held { viewed: true, ..held });
                 }
             }
             Op::Run(run) => {
+                if run.moves.is_some() {
+                    self.moved.extend(run.output.map(|(_, spec)| (run.key, spec)));
+                }
                 if let Some((name, spec)) = run.output {
                     self.hold(name, run.mesh, spec);
                 }
@@ -197,9 +242,17 @@ impl Names {
         }
     }
 
+    /// Takes down that two names hold one tensor: what was to be moved was returned as it is.
+    pub fn join(&mut self, name: BufferHandle, of: BufferHandle) {
+        if let Some(&held) = self.buffers.get(&of) {
+            self.buffers.insert(name, held);
+        }
+    }
+
     fn hold(&mut self, name: BufferHandle, mesh: MeshHandle, spec: BufferSpec) {
         self.groups += 1;
-        self.buffers.insert(name, Held { mesh, spec, group: self.groups, expired: false });
+        let (group, viewed, expired) = (self.groups, false, false);
+        self.buffers.insert(name, Held { mesh, spec, group, viewed, expired });
     }
 }
 
@@ -229,5 +282,29 @@ pub(super) fn canonical(spec: BufferSpec, run: &RunSpec) -> Option<RunSpec> {
         reads: run.reads.clone(),
         output: run.output.map(|(name, _)| (name, spec)),
         stale: false,
+        moves: None,
+    })
+}
+
+/// Below this are the keys of additions.
+pub(super) const MOVES: u32 = 100;
+
+/// The one form in which `ttnn.move` of a tensor of a spec is written; its key counts the specs
+/// that were moved.
+pub(super) fn canonical_move(setup: &Setup, spec: BufferSpec, run: &RunSpec) -> Option<RunSpec> {
+    tensors::tensor(&spec)?;
+    let size = spec.pages.size.round_up(setup.memory.page_alignment(spec.buffer_type));
+    let two = CircularBufferSpec { count: 1, size: Bytes(2 * size.0), cores: None };
+    // Of sharded tensors they are the tensors themselves.
+    let circular_buffers = if spec.shards.is_some() { Vec::new() } else { vec![two] };
+    Some(RunSpec {
+        key: CacheKey(run.key.0.max(MOVES)),
+        mesh: run.mesh,
+        circular_buffers,
+        kernel: None,
+        reads: run.reads.clone(),
+        output: run.output.map(|(name, _)| (name, spec)),
+        stale: false,
+        moves: run.moves,
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::protocol::{Address, Answer};
 use super::tensors;
 use super::translate::Names;
-use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op};
+use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op, RunMode};
 use crate::runtime::Setup;
 use crate::units::BufferType;
 
@@ -24,7 +24,8 @@ struct Cycled {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     cycled: Vec<Cycled>,
-    capturing: bool,
+    /// The modes of the captures that have not ended: that of the first holds.
+    captures: Vec<RunMode>,
 }
 
 /// A step: what was asked, what could be seen before and after it, and what names held.
@@ -46,6 +47,7 @@ impl Watch {
             .or_else(|| self.use_after_free(step))
             .or_else(|| step.touches_other())
             .or_else(|| step.frees_anothers())
+            .or_else(|| self.circular_buffers_nowhere(step))
             .or_else(|| step.graph_events());
         self.remember(step);
         found.or_else(|| step.reports_disagree()).or_else(|| self.blocks(step))
@@ -63,8 +65,8 @@ impl Watch {
             }
             Op::Gc => self.cycled.clear(),
             Op::Drop(Handle::Mesh(mesh)) => self.cycled.retain(|cycled| cycled.mesh != *mesh),
-            Op::Capture(CaptureStep::Begin(_)) => self.capturing = true,
-            Op::Capture(CaptureStep::End) => self.capturing = false,
+            Op::Capture(CaptureStep::Begin(mode)) => self.captures.push(*mode),
+            Op::Capture(CaptureStep::End) => drop(self.captures.pop()),
             _ => {}
         }
     }
@@ -90,12 +92,27 @@ impl Watch {
                 return Some(("use-after-free", text));
             }
             let nowhere = address(before, *name) == Some(0);
-            if nowhere && held.spec.pages.total().0 > 0 && !self.capturing {
+            if nowhere && held.spec.pages.total().0 > 0 && self.captures.is_empty() {
                 let text = format!("{name} is read, which has no memory: its address is 0");
                 return Some(("use-of-nothing", text));
             }
         }
         None
+    }
+
+    /// Circular buffers of a program that runs are somewhere.
+    fn circular_buffers_nowhere(&self, step: &Step<'_>) -> Option<Finding> {
+        let nodes = &step.after.0.nodes;
+        let nowhere = |facts: &BTreeMap<String, serde_json::Value>| {
+            let address = facts.get("address");
+            address.is_some_and(|one| one.as_u64() == Some(0) || one.as_str() == Some("0"))
+        };
+        let shown = nodes.iter().filter(|(kind, _)| kind == "circular_buffer_allocate");
+        let found = shown.filter(|(_, facts)| nowhere(facts)).count();
+        (found > 0 && self.captures.first() == Some(&RunMode::Normal)).then(|| {
+            let text = format!("{found} circular buffers of programs that ran are at address 0");
+            ("circular-buffers-nowhere", text)
+        })
     }
 
     /// One live owner has one block of its own; every block has a live owner.
@@ -176,9 +193,10 @@ impl Step<'_> {
     fn touches_other(&self) -> Option<Finding> {
         let ((before, names), (after, _)) = (self.before, self.after);
         let own = match self.op {
-            Op::Deallocate(name) | Op::Drop(Handle::Buffer(name)) | Op::Cycle(name) => {
-                names.buffers.get(name).map(|held| held.group)
-            }
+            Op::Deallocate(name)
+            | Op::DeallocateUnforced(name)
+            | Op::Drop(Handle::Buffer(name))
+            | Op::Cycle(name) => names.buffers.get(name).map(|held| held.group),
             Op::Gc | Op::Use(_) | Op::Share { .. } | Op::Close(_) | Op::Open { .. } => None,
             Op::Drop(Handle::Mesh(_)) | Op::Submesh { .. } | Op::ClearCache(_) => None,
             _ => return None,
@@ -209,7 +227,11 @@ impl Step<'_> {
     /// A tensor that is let go takes nobody else's block with it.
     fn frees_anothers(&self) -> Option<Finding> {
         let ((before, names), (after, _)) = (self.before, self.after);
-        let (Op::Deallocate(name) | Op::Drop(Handle::Buffer(name))) = self.op else { return None };
+        let (Op::Deallocate(name) | Op::DeallocateUnforced(name) | Op::Drop(Handle::Buffer(name))) =
+            self.op
+        else {
+            return None;
+        };
         let own = names.buffers.get(name)?;
         let others =
             names.buffers.iter().filter(|(_, held)| held.group != own.group && !held.expired);

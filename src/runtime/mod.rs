@@ -22,6 +22,7 @@ mod inspector;
 mod marks;
 mod mesh_buffer;
 mod mesh_device;
+mod moves;
 mod named;
 mod process;
 mod program_cache;

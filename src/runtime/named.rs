@@ -1,6 +1,6 @@
 //! What a line of a scenario calls: the entry points that look names up.
 
-use super::object::{ObjectId, ObjectKind};
+use super::object::{BUFFER_HOLDERS, HOLDERS, ObjectId, ObjectKind};
 use super::{AllocatorImpl, MeshDevice, Refusal, Runtime, Surroundings};
 use crate::event::{Event, Part};
 use crate::fix::Defect;
@@ -33,6 +33,26 @@ impl Runtime {
             }
             ObjectKind::Vacant => false,
         }
+    }
+
+    /// `deallocate-unforced b0`: `Tensor::deallocate` without `force` looks at the count of the
+    /// MeshBuffer's `shared_ptr`, and does nothing if it is not one.
+    pub(crate) fn deallocate_unforced<S: Surroundings>(
+        &mut self,
+        out: &mut S,
+        name: BufferHandle,
+    ) -> bool {
+        self.buffer(name).is_some_and(|id| !self.is_shared(id)) && self.deallocate(out, name)
+    }
+
+    /// Whether more than one holds the object.
+    pub(super) fn is_shared(&self, id: ObjectId) -> bool {
+        let object = &self.objects[id.0];
+        let holders = match object.kind {
+            ObjectKind::MeshBuffer => HOLDERS.as_slice(),
+            _ => BUFFER_HOLDERS.as_slice(),
+        };
+        holders.iter().map(|&role| object.owners.count(role)).sum::<u64>() > 1
     }
 
     /// What the deallocation of a view does to its root: nothing, as it should be.

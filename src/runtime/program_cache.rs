@@ -18,6 +18,9 @@ impl Runtime {
         out: &mut S,
         spec: &RunSpec,
     ) -> Result<(), Refusal> {
+        if spec.moves.is_some() {
+            return self.move_tensor(out, spec);
+        }
         let mesh = self.open_mesh(spec.mesh)?;
         let mut inputs = Vec::with_capacity(spec.reads.len() + 1);
         for &handle in &spec.reads {
@@ -44,7 +47,7 @@ impl Runtime {
         dispatched
     }
 
-    fn dispatch<S: Surroundings>(
+    pub(super) fn dispatch<S: Surroundings>(
         &mut self,
         out: &mut S,
         spec: &RunSpec,

@@ -2,7 +2,7 @@
 
 use super::error::ScenarioError;
 use super::lex::Words;
-use crate::op::{CaptureStep, Op, RunMode, RunSpec, Stream};
+use crate::op::{CaptureStep, Moves, Op, RunMode, RunSpec, Stream};
 
 type Parsed<T> = Result<T, ScenarioError>;
 type Reader = fn(&mut Words<'_>) -> Parsed<Op>;
@@ -23,7 +23,7 @@ const fn row(keyword: &'static str, form: &'static str, read: Reader) -> Operati
 }
 
 /// Every operation of the language, in the order of [`Op`].
-pub const OPERATIONS: [OperationForm; 46] = [
+pub const OPERATIONS: [OperationForm; 47] = [
     row("open", "open m0 2x4 [at 0,0]", open),
     row("submesh", "submesh m1 of m0 1x2 [at 0,0]", submesh),
     row("close", "close m0", |words| Ok(Op::Close(words.mesh()?))),
@@ -50,7 +50,8 @@ pub const OPERATIONS: [OperationForm; 46] = [
     row("enqueue", "enqueue p0 [reads b0,b1]", enqueue),
     row(
         "run",
-        "run k0 on m0 [cbs 3x4096] [kernel 2x1024] [reads b0,b1] [out b2 dram 12x2048] [stale]",
+        "run k0 on m0 [cbs 3x4096] [kernel 2x1024] [reads b0,b1] [out b2 dram 12x2048] [stale] \
+         [move|reallocate]",
         run,
     ),
     row("clear-cache", "clear-cache m0", |words| Ok(Op::ClearCache(words.mesh()?))),
@@ -89,6 +90,9 @@ pub const OPERATIONS: [OperationForm; 46] = [
     row("dataflow-program", "dataflow-program p0 on m0 [dfbs 1x4096]", dataflow_program),
     row("inspector", "inspector on", |words| words.fixed("on").map(|()| Op::Inspector)),
     row("static", "static b0|m0|p0", |words| Ok(Op::Static(words.any_handle()?))),
+    row("deallocate-unforced", "deallocate-unforced b0", |words| {
+        Ok(Op::DeallocateUnforced(words.buffer()?))
+    }),
 ];
 
 fn open(words: &mut Words<'_>) -> Parsed<Op> {
@@ -172,5 +176,8 @@ fn run(words: &mut Words<'_>) -> Parsed<Op> {
     let output =
         if words.optional("out") { Some((words.buffer()?, words.buffer_spec()?)) } else { None };
     let stale = words.optional("stale");
-    Ok(Op::Run(Box::new(RunSpec { key, mesh, circular_buffers, kernel, reads, output, stale })))
+    let named = [("move", Moves::Move), ("reallocate", Moves::Reallocate)];
+    let moves = named.into_iter().find(|(word, _)| words.optional(word)).map(|(_, moves)| moves);
+    let spec = RunSpec { key, mesh, circular_buffers, kernel, reads, output, stale, moves };
+    Ok(Op::Run(Box::new(spec)))
 }

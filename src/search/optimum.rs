@@ -278,6 +278,7 @@ fn smaller_runs(run: &RunSpec) -> Vec<RunSpec> {
         reads: run.reads.iter().take(1).copied().collect(),
         output: None,
         stale: false,
+        moves: None,
         ..run.clone()
     };
     let mut runs = Vec::new();

@@ -44,6 +44,7 @@ impl Rest {
 fn called_on(op: &Op) -> Option<BufferHandle> {
     match *op {
         Op::Deallocate(buffer)
+        | Op::DeallocateUnforced(buffer)
         | Op::Mark(buffer)
         | Op::Cycle(buffer)
         | Op::Use(buffer)

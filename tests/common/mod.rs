@@ -9,7 +9,7 @@ use freeorder::fix::{Baseline, DEFECTS, FIXES, FixSet, Preset};
 use freeorder::journal::Tracking;
 use freeorder::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
-    MeshHandle, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
+    MeshHandle, Moves, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
     SubDeviceManagerId, TraceHandle,
 };
 use freeorder::runtime::Setup;
@@ -146,11 +146,12 @@ fn run(choices: &mut impl Choices) -> Op {
             _ => Some((buffer(choices), spec(choices))),
         },
         stale: choices.pick(2) == 1,
+        moves: one_of(choices, &[None, None, Some(Moves::Move), Some(Moves::Reallocate)]),
     }))
 }
 
 /// How many kinds of operation [`op_of`] knows, the frequent ones counted more than once.
-pub const KINDS: u64 = 56;
+pub const KINDS: u64 = 57;
 
 /// The operation of a kind whose details are drawn from the choices.
 #[allow(clippy::too_many_lines, reason = "one arm for each operation")]
@@ -255,6 +256,7 @@ pub fn op_of(kind: u64, choices: &mut impl Choices) -> Op {
             let manager = SubDeviceManagerId(choices.pick(4) as u32);
             Op::LoadManager { mesh: traced_mesh(choices), manager }
         }
+        55 => Op::DeallocateUnforced(buffer(choices)),
         _ => match choices.pick(3) {
             0 => Op::Kill(ProcessId(choices.pick(2) as u32)),
             _ => Op::Exit,

@@ -23,6 +23,7 @@ fn run(groups: &[(u32, u64)], kernel: Option<Pages>) -> Op {
         reads: Vec::new(),
         output: None,
         stale: false,
+        moves: None,
     }))
 }
 

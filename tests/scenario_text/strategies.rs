@@ -4,7 +4,7 @@ use freeorder::allocator::Machine;
 use freeorder::fix::{FIXES, FixSet, Preset};
 use freeorder::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
-    MeshHandle, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
+    MeshHandle, Moves, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
     SubDeviceManagerId, ThreadId, TraceHandle,
 };
 use freeorder::runtime::circular_buffer::CoreRangeForm;
@@ -81,11 +81,15 @@ fn circular_buffers() -> impl Strategy<Value = Vec<CircularBufferSpec>> {
 
 fn run_op() -> impl Strategy<Value = Op> {
     let what = (0..1_000_000_u32, mesh(), circular_buffers(), option::of(pages()));
-    let with = (vec(buffer(), 0..4), option::of((buffer(), spec())), any::<bool>());
-    (what, with).prop_map(|((key, mesh, circular_buffers, kernel), (reads, output, stale))| {
-        let key = CacheKey(key);
-        Op::Run(Box::new(RunSpec { key, mesh, circular_buffers, kernel, reads, output, stale }))
-    })
+    let moves = option::of(select(vec![Moves::Move, Moves::Reallocate]));
+    let with = (vec(buffer(), 0..4), option::of((buffer(), spec())), any::<bool>(), moves);
+    (what, with).prop_map(
+        |((key, mesh, circular_buffers, kernel), (reads, output, stale, moves))| {
+            let key = CacheKey(key);
+            let spec = RunSpec { key, mesh, circular_buffers, kernel, reads, output, stale, moves };
+            Op::Run(Box::new(spec))
+        },
+    )
 }
 
 fn handle_op() -> impl Strategy<Value = Op> {
@@ -112,6 +116,7 @@ fn handle_op() -> impl Strategy<Value = Op> {
         }),
         (buffer(), buffer()).prop_map(|(buffer, of)| Op::Share { buffer, of }),
         buffer().prop_map(Op::Deallocate),
+        buffer().prop_map(Op::DeallocateUnforced),
         buffer().prop_map(Op::Mark),
         buffer().prop_map(Op::Cycle),
         buffer().prop_map(Op::Use),
@@ -239,6 +244,7 @@ pub fn row(op: &Op) -> usize {
         Op::DataflowProgram { .. } => 43,
         Op::Inspector => 44,
         Op::Static(_) => 45,
+        Op::DeallocateUnforced(_) => 46,
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn why_not(op: &Op) -> &'static str {
             "`AssignGlobalBufferToProgram` takes a shared_ptr, and a MeshBuffer hands out none"
         }
         Op::Run(_) => "it is an operation of ttnn, with ttnn's program cache",
+        Op::DeallocateUnforced(_) => "`force` is a word of ttnn's `deallocate`",
         Op::DataflowProgram { .. } => "Metal 2.0 programs are experimental",
         Op::Async { .. } => "`enable_async` is gone",
         Op::ClearAllocator(_) => "`Allocator::clear` is not public any more",

@@ -177,6 +177,7 @@ impl Process {
             reads: vec![read],
             output: Some((output, spec)),
             stale: false,
+            moves: None,
         })))
     }
 

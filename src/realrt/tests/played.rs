@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::tensors::{dtype_name, kind_name, layout_name};
-use super::super::translate::canonical;
+use super::super::translate::{MOVES, canonical, canonical_move};
 use super::super::*;
 use crate::allocator::{AllocatorId, Machine};
 use crate::fix::Preset;
 use crate::journal::Tracking;
-use crate::op::{BufferHandle, BufferSpec, CacheKey, Handle, MeshHandle, Pages, Place, RunSpec};
+use crate::op::{
+    BufferHandle, BufferSpec, CacheKey, Handle, MeshHandle, Moves, Pages, Place, RunSpec,
+};
 use crate::runtime::Setup;
 use crate::runtime::object::MeshBufferState;
 use crate::scenario::Simulation;
@@ -21,6 +23,7 @@ pub struct Played {
     setup: Setup,
     simulation: Simulation,
     buffers: BTreeMap<BufferHandle, BufferSpec>,
+    moved: Vec<BufferSpec>,
     meshes: Vec<MeshHandle>,
     captures: u32,
     /// Nothing was opened since it started, or was reset.
@@ -52,6 +55,7 @@ impl Played {
             setup,
             simulation,
             buffers: BTreeMap::new(),
+            moved: Vec::new(),
             meshes: Vec::new(),
             captures: 0,
             is_new: true,
@@ -96,20 +100,35 @@ impl Played {
                     let mesh = self.simulation.world().runtime().mesh_device(name);
                     mesh.is_some_and(|mesh| mesh.mesh_id == on)
                 })?;
-                let output = (*function == "add").then(|| (buffer(name), spec));
+                let output = (*function != "add_").then(|| (buffer(name), spec));
+                let moves = match *function {
+                    "move" => Some(Moves::Move),
+                    "reallocate" => Some(Moves::Reallocate),
+                    _ => None,
+                };
+                let known = self.moved.iter().position(|moved| *moved == spec);
+                let place = known.unwrap_or(self.moved.len());
+                if moves.is_some() && known.is_none() {
+                    self.moved.push(spec);
+                }
                 let mut reads = vec![buffer(a), buffer(b)];
                 reads.dedup();
                 let run = RunSpec {
-                    key: CacheKey(0),
+                    key: CacheKey(MOVES + place as u32),
                     mesh,
                     circular_buffers: Vec::new(),
                     kernel: None,
                     reads,
                     output,
                     stale: false,
+                    moves,
                 };
                 self.buffers.extend(output);
-                Op::Run(Box::new(canonical(spec, &run)?))
+                let run = match moves {
+                    None => canonical(spec, &run)?,
+                    Some(_) => canonical_move(&self.setup, spec, &run)?,
+                };
+                Op::Run(Box::new(run))
             }
             Request::Drop { name } if name.starts_with('m') => {
                 self.meshes.retain(|&held| held != mesh(name));
@@ -123,7 +142,8 @@ impl Played {
                 self.buffers.remove(&buffer(name));
                 Op::Cycle(buffer(name))
             }
-            Request::Deallocate { name } => Op::Deallocate(buffer(name)),
+            Request::Deallocate { name, force: true } => Op::Deallocate(buffer(name)),
+            Request::Deallocate { name, force: false } => Op::DeallocateUnforced(buffer(name)),
             Request::Use { name } => Op::Use(buffer(name)),
             Request::Close { mesh: name } => Op::Close(mesh(name)),
             Request::ClearCache { mesh: name } => Op::ClearCache(mesh(name)),
@@ -210,7 +230,7 @@ impl Runtime for Played {
         let mut answer = Answer { ok: true, ..Answer::default() };
         let reads = match request {
             Request::Use { name } => vec![name.clone()],
-            Request::Run { a, b, .. } => vec![a.clone(), b.clone()],
+            Request::Run { a, b, function: "add" | "add_", .. } => vec![a.clone(), b.clone()],
             Request::View { of, .. } => vec![of.clone()],
             _ => Vec::new(),
         };

@@ -28,6 +28,7 @@ fn run_through_the_cache(op: &Op) -> Option<Op> {
         reads: Vec::new(),
         output: None,
         stale: false,
+        moves: None,
     })))
 }
 

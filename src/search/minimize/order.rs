@@ -162,9 +162,10 @@ fn program_rank(op: &Op) -> Option<(u8, Reverse<u32>, u8)> {
         | Op::Run(_)
         | Op::Use(_) => newest_first(2, 0, 0),
         Op::Drop(Handle::Program(program)) => newest_first(3, program.0, 0),
-        Op::Deallocate(buffer) | Op::Mark(buffer) | Op::Release { buffer, .. } => {
-            newest_first(4, buffer.0, 0)
-        }
+        Op::Deallocate(buffer)
+        | Op::DeallocateUnforced(buffer)
+        | Op::Mark(buffer)
+        | Op::Release { buffer, .. } => newest_first(4, buffer.0, 0),
         Op::Cycle(buffer) => newest_first(4, buffer.0, 1),
         Op::Drop(Handle::Buffer(buffer)) => newest_first(4, buffer.0, 2),
         Op::Gc => newest_first(5, 0, 0),

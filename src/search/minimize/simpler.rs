@@ -196,6 +196,7 @@ fn simpler(op: &Op) -> Vec<Op> {
             let first = (1..manager.0).map(SubDeviceManagerId);
             first.map(|manager| Op::LoadManager { mesh: *mesh, manager }).collect()
         }
+        Op::DeallocateUnforced(buffer) => vec![Op::Deallocate(*buffer)],
         Op::Lose(count @ 2..) => vec![Op::Lose(1), Op::Lose(count / 2), Op::Lose(count - 1)],
         Op::Kill(_)
         | Op::Process(_)
@@ -371,6 +372,7 @@ fn simpler_runs(spec: &RunSpec) -> Vec<Op> {
     offer(&|spec| spec.kernel = None);
     offer(&|spec| spec.output = None);
     offer(&|spec| spec.stale = false);
+    offer(&|spec| spec.moves = None);
     for lower in spec.kernel.map_or_else(Vec::new, lower) {
         offer(&|spec| spec.kernel = Some(lower));
     }

@@ -98,6 +98,7 @@ fn runs(result: &Case, specs: &BTreeSet<BufferSpec>, mesh: MeshHandle) -> Vec<Op
         reads: Vec::new(),
         output: None,
         stale: false,
+        moves: None,
     };
     let mut runs = vec![RunSpec { reads: vec![buffer], ..plain.clone() }];
     for circular_buffers in circular_buffers(result) {
