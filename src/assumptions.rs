@@ -30,11 +30,6 @@ pub const ASSUMPTIONS: &[Assumption] = &[
          that never ended has none.",
     ),
     assumed(
-        "runtime/allocation_client.rs",
-        "the server accepts the new connection only after that, as one that reads sockets in the \
-         order of their closing would.",
-    ),
-    assumed(
         "runtime/allocator_impl/calls.rs",
         "the C++ set orders raw pointers; no claim depends on the order.",
     ),
@@ -42,6 +37,11 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         "runtime/command_queue.rs",
         "an allocation is answered at once and does not wait for the queue, as if the worker had \
          time for it first; validation of circular buffers is made by the caller too.",
+    ),
+    assumed(
+        "runtime/decide.rs",
+        "the server accepts the new connection only after that, as one that reads sockets in the \
+         order of their closing would.",
     ),
     assumed(
         "runtime/graph_processor.rs",

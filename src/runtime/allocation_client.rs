@@ -1,6 +1,6 @@
 //! The client end of the socket: tt-metal's `allocation_client.cpp` (allocation-server.md 1.6).
 
-use super::{Runtime, Surroundings};
+use super::{Runtime, Surroundings, decide};
 use crate::event::Event;
 use crate::fix::Fix;
 use crate::journal::{Fingerprint, mix};
@@ -82,14 +82,10 @@ impl Runtime {
         }
         let message = message.to(devices);
         out.emit(Event::Sent(&message));
-        let queue_new = self.client.reconnected;
-        if self.client.stalled || queue_new {
-            self.client.update(|client| match queue_new {
-                true => client.new.push(message),
-                false => client.old.push(message),
-            });
-        } else {
-            out.deliver(&message);
+        match decide::queue(self.client.stalled, self.client.reconnected) {
+            Some(Stream::New) => self.client.update(|client| client.new.push(message)),
+            Some(Stream::Old) => self.client.update(|client| client.old.push(message)),
+            None => out.deliver(&message),
         }
     }
 
@@ -98,11 +94,7 @@ impl Runtime {
         if self.client.reconnected {
             return false;
         }
-        // allocation-server.md 1.6, era B: "NEXT call opens a NEW socket WITHOUT closing the old
-        // fd". A closed socket is read to its end before its thread ends.
-        // ASSUMED: the server accepts the new connection only after that, as one that reads
-        // sockets in the order of their closing would.
-        if self.fixes.has(Fix::CloseBeforeReconnect) {
+        if decide::reads_old_first(self.fixes) {
             self.drain(out, Stream::Old);
             self.client.update(|client| client.stalled = false);
         } else {

@@ -1,45 +1,16 @@
 //! One buffer's life: tt-metal's `buffer.cpp` (tt-metal.md A).
 
+use super::decide::{self, Deallocation, Marking};
 use super::graph_tracker::mesh_id_lane;
 use super::object::{Object, ObjectId, ObjectKind};
 use super::{Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Guard, Part};
-use crate::fix::{Baseline, Defect, Fix};
+use crate::fix::{Defect, Fix};
 use crate::mark::Mark;
 use crate::message::{CallPath, Role};
 use crate::units::Lanes;
 
-/// When the buffers that own nothing tell the server that they are gone.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum FreeOn {
-    /// In `mark_as_deallocated`.
-    Mark,
-    /// In their own `deallocate` or destructor.
-    OwnEnd,
-    /// Never.
-    Never,
-}
-
 impl Runtime {
-    #[inline]
-    pub(super) fn free_on(&self) -> FreeOn {
-        // tt-metal.md A6, F2: "FREE on non-owner dtor/deallocate: yes: if ALLOCATED && device
-        // initialized => FREE, status=DEALLOCATED", and mark_as_deallocated is "no (status only)".
-        match (self.fixes.has(Fix::NonownerFree), self.fixes.baseline()) {
-            (true, _) => FreeOn::OwnEnd,
-            (false, Baseline::Fork) => FreeOn::Mark,
-            (false, Baseline::Upstream) => FreeOn::Never,
-        }
-    }
-
-    /// Whether buffers outlive the close of their device, and are deallocated through it.
-    #[inline]
-    pub(super) fn deallocates_after_close(&self) -> bool {
-        // PR 9380: "segfault in Tensor dtor after close"; since then deallocation is skipped when
-        // the device is closed.
-        self.fixes.has_defect(Defect::DeallocateAfterClose)
-    }
-
     /// `Buffer::create` at a given address, on each of the devices: ALLOCATED at once, tracked by
     /// the fork only.
     #[inline]
@@ -55,7 +26,7 @@ impl Runtime {
             allocator_alive: true,
         });
         self.objects.update(id.0, |object| object.non_owners_allocated = object.non_owners);
-        if self.tracks_address_created() {
+        if decide::tracks_address_created(self.fixes) {
             self.track_allocate(out, &object, Part::NonOwners(object.non_owners));
         }
     }
@@ -101,7 +72,10 @@ impl Runtime {
         role: Role,
     ) {
         let object = self.objects[id.0];
-        if object.status != AllocationStatus::Allocated {
+        let reachable =
+            self.device_is_initialized(&object) || decide::deallocates_after_close(self.fixes);
+        let decided = decide::deallocation(object.status, reachable, object.size);
+        if decided == Deallocation::Nothing {
             // Document 001: "GUARD 2: Prevent deallocating already-deallocated buffers". The line
             // after it returned for every status but ALLOCATED all along.
             if self.fixes.has(Fix::GuardDealloc) && object.status == AllocationStatus::Deallocated {
@@ -111,8 +85,7 @@ impl Runtime {
             }
             return;
         }
-        let reachable = self.device_is_initialized(&object) || self.deallocates_after_close();
-        if reachable && object.size.0 != 0 {
+        if decided == Deallocation::Whole {
             self.track_deallocate(out, &object, Part::Owner, (CallPath::DeallocateImpl, role));
             if self.captures() {
                 self.capture_deallocate(out, id);
@@ -159,10 +132,11 @@ impl Runtime {
             Part::Owner => Part::Owner,
             Part::NonOwners(_) => Part::NonOwners(pending),
         };
-        // Document 000, fix 3: "only buffers with owns_data_=true send FREE".
-        let gated = part != Part::Owner && self.fixes.has(Fix::OwnsDataGate);
-        let requested = part == Part::Owner && object.status != AllocationStatus::Allocated;
-        if self.free_on() == FreeOn::Mark && !gated && !requested {
+        let marking = match part {
+            Part::Owner => decide::marking(self.fixes, true, object.status),
+            Part::NonOwners(_) => decide::marking(self.fixes, false, AllocationStatus::Allocated),
+        };
+        if marking == Marking::WithFree {
             self.track_deallocate(out, &object, part, (path, Role::DeviceLocal));
         }
         match part {
@@ -182,10 +156,11 @@ impl Runtime {
     ) {
         let object = self.objects[id.0];
         let pending = devices.and(object.non_owners_allocated);
-        if pending.is_empty() || self.free_on() != FreeOn::OwnEnd {
+        if pending.is_empty() {
             return;
         }
-        if self.device_is_initialized(&object) {
+        let initialized = self.device_is_initialized(&object);
+        if decide::non_owner_frees(self.fixes, AllocationStatus::Allocated, initialized) {
             let from = (CallPath::NonOwner, role);
             self.track_deallocate(out, &object, Part::NonOwners(pending), from);
             self.end_non_owners(out, id, pending);

@@ -1,9 +1,10 @@
 //! How meshes and devices close: the rest of tt-metal's `mesh_device.cpp` (tt-metal.md B5, B6).
 
+use super::decide::{self, Closing};
 use super::object::ObjectId;
 use super::{Runtime, Surroundings};
 use crate::event::{AllocatorId, Event, Part, RawPointer, Singleton};
-use crate::fix::{Baseline, Defect, Fix};
+use crate::fix::{Defect, Fix};
 use crate::message::{CallPath, Role};
 
 impl Runtime {
@@ -59,38 +60,31 @@ impl Runtime {
         allocator: AllocatorId,
         live: &[ObjectId],
     ) {
-        // Issue 8965: "cq_id 0 is out of range [...] after the devices are closed"; its fix is to
-        // "deallocate all buffers on device when closing" (PR 9220).
-        let kept = self.fixes.has_defect(Defect::CloseKeepsBuffers);
-        match self.fixes.baseline() {
-            Baseline::Upstream if kept || self.deallocates_after_close() => {
+        match decide::closing(self.fixes) {
+            Closing::InBulk => self.deallocate_regions(out, allocator),
+            Closing::ReportedInBulk => {
+                self.report_registered(out, allocator, live);
                 self.deallocate_regions(out, allocator);
             }
-            Baseline::Upstream => self.deallocate_registered(out, allocator, live),
-            Baseline::Fork => self.deallocate_in_bulk(out, allocator, live),
+            Closing::Each => self.deallocate_registered(out, allocator, live),
         }
         self.clear_regions(out, allocator);
         self.destroy_allocator(out, allocator);
     }
 
-    /// The fork's close: `Allocator::deallocate_buffers`, which leaves the objects ALLOCATED.
-    fn deallocate_in_bulk<S: Surroundings>(
+    /// FREE for whatever `Allocator::deallocate_buffers` leaves ALLOCATED and gives back.
+    fn report_registered<S: Surroundings>(
         &mut self,
         out: &mut S,
         allocator: AllocatorId,
         live: &[ObjectId],
     ) {
-        // allocation-server.md 5.2 #3: "Allocator::deallocate_buffers (device close) silent [...]
-        // report all allocated_buffers_ at close".
-        if self.fixes.has(Fix::ReportOnClose) {
-            self.follow_dangling(out, allocator);
-            for &id in live {
-                let object = self.objects[id.0];
-                let from = (CallPath::Close, Role::Device);
-                self.track_deallocate(out, &object, Part::Owner, from);
-            }
+        self.follow_dangling(out, allocator);
+        for &id in live {
+            let object = self.objects[id.0];
+            let from = (CallPath::Close, Role::Device);
+            self.track_deallocate(out, &object, Part::Owner, from);
         }
-        self.deallocate_regions(out, allocator);
     }
 
     /// tt-metal.md B6: DeallocateBuffer on every entry of `allocated_buffers_`: each sends its FREE

@@ -6,7 +6,7 @@
 
 use super::object::ObjectId;
 use super::program::Bound;
-use super::{EXPIRED, Refusal, Runtime, Surroundings};
+use super::{EXPIRED, Refusal, Runtime, Surroundings, decide};
 use crate::event::{Event, RawPointer};
 use crate::fix::Defect;
 use crate::journal::{Fingerprint, mix};
@@ -116,8 +116,8 @@ impl Runtime {
             out.emit(Event::ProgramRecorded { trace, program: runtime_id });
             return;
         }
-        let owners = self.programs[program].owners.gain(Role::Device);
-        match owners.filter(|_| self.meshes[mesh].queue.asynchronous) {
+        let asynchronous = self.meshes[mesh].queue.asynchronous;
+        match decide::queued(self.programs[program].owners, asynchronous) {
             Some(owners) => {
                 self.programs.update(program, |program| program.owners = owners);
                 let command = Command::Run { program, bound: bound.to_vec(), fresh };

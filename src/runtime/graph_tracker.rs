@@ -1,5 +1,6 @@
 //! What is tracked, and for which devices: tt-metal's `graph_tracking.cpp` (tt-metal.md A6).
 
+use super::decide::{self, Reporter};
 use super::object::Object;
 use super::{Runtime, Surroundings};
 use crate::event::Part;
@@ -16,14 +17,11 @@ impl Runtime {
         object: &Object,
         part: Part,
     ) {
-        // Document 004: "Modified GraphTracker::track_allocate() [...] to detect and skip
-        // MeshDevice backing buffers".
-        let filtered = self.fixes.has(Fix::MeshFilterAlloc);
         let path = match part {
             Part::Owner => CallPath::AllocateImpl,
             Part::NonOwners(_) => CallPath::CreateAtAddress,
         };
-        let devices = self.reporting_devices(object, part, filtered);
+        let devices = self.reporting_devices(object, part, MessageKind::Alloc);
         if !devices.is_empty() {
             let role = Role::UserHandle;
             self.report(out, &message(MessageKind::Alloc, object, devices, path, role));
@@ -39,10 +37,7 @@ impl Runtime {
         part: Part,
         (path, role): (CallPath, Role),
     ) {
-        // Document 004: "[...] and GraphTracker::track_deallocate() to detect and skip MeshDevice
-        // backing buffers".
-        let filtered = self.fixes.has(Fix::MeshFilterFree);
-        let devices = self.reporting_devices(object, part, filtered);
+        let devices = self.reporting_devices(object, part, MessageKind::Free);
         if !devices.is_empty() {
             self.report(out, &message(MessageKind::Free, object, devices, path, role));
         }
@@ -50,32 +45,21 @@ impl Runtime {
 
     /// The `device_id`s under which a buffer reports; none if it is silent.
     #[inline]
-    fn reporting_devices(&self, object: &Object, part: Part, mesh_filter: bool) -> Lanes {
+    fn reporting_devices(&self, object: &Object, part: Part, kind: MessageKind) -> Lanes {
         // tt-metal.md F, S-NODISPATCH: hooked buffers have address 0, so that two of them share a
         // key.
         if object.hooked && self.fixes.has(Fix::SilentHooked) {
             return Lanes::NONE;
         }
-        // tt-metal.md A6, U-SHM: "ONE event source per allocation = the OWNING buffer; for a
-        // backing buffer [...] the observer fans out one record [...] to each underlying physical
-        // Device, on alloc and on free; device-local buffers emit nothing."
-        let fan_out = self.fixes.has(Fix::OwnerFanOut);
-        match (part, object.mesh) {
-            (Part::NonOwners(_), _) if fan_out => Lanes::NONE,
-            (Part::NonOwners(devices), _) => devices,
-            (Part::Owner, Some(_)) if mesh_filter => Lanes::NONE,
-            (Part::Owner, Some(_)) if !fan_out => mesh_id_lane(object.mesh_id),
-            (Part::Owner, _) => object.devices,
+        let (owns_data, devices) = match part {
+            Part::Owner => (true, object.devices),
+            Part::NonOwners(devices) => (false, devices),
+        };
+        match decide::reporter(self.fixes, owns_data, object.mesh.is_some(), kind) {
+            Reporter::Nobody => Lanes::NONE,
+            Reporter::Mesh => mesh_id_lane(object.mesh_id),
+            Reporter::Devices => devices,
         }
-    }
-
-    /// Whether a buffer created at a given address is tracked at all.
-    ///
-    /// Source: tt-metal.md 0.5: upstream `Buffer::create(address, ..)` never calls
-    /// `track_allocate`; the fork added it.
-    #[inline]
-    pub(super) fn tracks_address_created(&self) -> bool {
-        self.fixes.baseline() == Baseline::Fork
     }
 
     /// `track_allocate_cb`: the fork's client reports each circular buffer as an L1 buffer of the

@@ -1,6 +1,6 @@
 //! A backing buffer and its aliases on every chip: tt-metal's `mesh_buffer.cpp` (tt-metal.md B).
 
-use super::buffer::FreeOn;
+use super::decide::{self, FreeOn};
 use super::object::{BACKING_HOLDERS, HOLDERS, MeshBufferState, Object, ObjectId};
 use super::{EXPIRED, Runtime, Surroundings};
 use crate::event::{AllocationStatus, Event, Part, RawPointer};
@@ -50,9 +50,7 @@ impl Runtime {
         if owned && self.fixes.has_defect(Defect::UnmirrorAfterClose) {
             self.unmirror(out, &object);
         }
-        // Document 000, fix 2: "ADDED: Deallocate backing buffer FIRST", by mark_as_deallocated,
-        // which never asks the allocator to take the block back.
-        if owned && self.fixes.has(Fix::BackingFirst) {
+        if decide::marks_backing(self.fixes, object.state) {
             self.mark_as_deallocated(out, id, Part::Owner, CallPath::MarkAsDeallocated);
         }
         self.mark_locals(out, id, object.non_owners);
@@ -66,9 +64,7 @@ impl Runtime {
         id: ObjectId,
         devices: Lanes,
     ) {
-        // Document 004: "Simplified MeshBuffer::deallocate() to only mark device-local buffers as
-        // deallocated".
-        if self.fixes.has(Fix::MarkLocals) && !devices.is_empty() {
+        if decide::marks_locals(self.fixes) && !devices.is_empty() {
             let locals = Part::NonOwners(devices);
             self.mark_as_deallocated(out, id, locals, CallPath::MarkAsDeallocated);
         }
@@ -88,13 +84,13 @@ impl Runtime {
         let frees = self.fixes.has(Fix::FreeWhenExpired);
         let allocated = object.status == AllocationStatus::Allocated && object.size.0 != 0;
         // Where `mark_as_deallocated` sends nothing, the FREEs are sent here.
-        let silent = frees && self.free_on() != FreeOn::Mark;
+        let silent = frees && decide::free_on(self.fixes) != FreeOn::Mark;
         if owned && silent && allocated {
             let from = (CallPath::Expired, Role::OwnedBufferState);
             self.track_deallocate(out, &object, Part::Owner, from);
         }
         let locals = object.non_owners_allocated;
-        if silent && self.tracks_address_created() && !locals.is_empty() {
+        if silent && decide::tracks_address_created(self.fixes) && !locals.is_empty() {
             let from = (CallPath::Expired, Role::DeviceLocal);
             self.track_deallocate(out, &object, Part::NonOwners(locals), from);
         }

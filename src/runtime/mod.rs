@@ -5,6 +5,7 @@
 
 pub mod circular_buffer;
 pub mod command_queue;
+pub mod decide;
 pub mod object;
 pub mod program;
 pub mod trace;

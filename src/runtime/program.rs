@@ -2,7 +2,7 @@
 
 use super::circular_buffer::{CircularBufferLayout, L1Facts, Validation, validate};
 use super::object::{Object, ObjectId, ObjectKind, Owners};
-use super::{Refusal, Runtime, Surroundings};
+use super::{Refusal, Runtime, Surroundings, decide};
 use crate::event::{Event, RawPointer, Region, Singleton};
 use crate::fix::{Defect, Fix};
 use crate::journal::{Fingerprint, Vacant, mix};
@@ -246,8 +246,7 @@ impl Runtime {
         role: Role,
     ) {
         self.programs.update(program, |program| program.owners = program.owners.lose(role));
-        let holders = [Role::UserHandle, Role::CacheEntry, Role::Device];
-        let last = !self.programs[program].owners.any(&holders);
+        let last = decide::program_ends(self.programs[program].owners);
         if last {
             self.deallocate_circular_buffers(out, program);
         }

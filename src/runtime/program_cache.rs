@@ -2,7 +2,7 @@
 
 use super::object::{Object, ObjectId, ObjectKind};
 use super::program::Bound;
-use super::{Refusal, Runtime, Surroundings};
+use super::{Refusal, Runtime, Surroundings, decide};
 use crate::event::Event;
 use crate::fix::Defect;
 use crate::mark::Mark;
@@ -156,8 +156,7 @@ impl Runtime {
     /// The cached program of a key, if the cache is on.
     pub(super) fn cached_program(&self, mesh: u32, key: CacheKey) -> Option<u32> {
         let mesh = &self.meshes[mesh];
-        let entry = mesh.cache.iter().find(|(cached, _)| *cached == key);
-        entry.filter(|_| mesh.cache_enabled).map(|&(_, program)| program)
+        decide::cached(&mesh.cache, mesh.cache_enabled, key)
     }
 
     /// `ProgramCache::clear`: the entries die in the order they were made.
