@@ -130,6 +130,23 @@ fn oracles_see_events_only_and_generators_no_oracle() {
     }
 }
 
+/// A model of threads that decided for itself would say nothing about the simulator.
+#[test]
+fn models_of_threads_decide_with_the_code_of_the_simulator() {
+    let mut models = Vec::new();
+    files(&root().join("tests/threads"), &[".rs"], &mut models);
+    assert!(models.len() > 7, "seven races, and what they share");
+    let shared = ["mesh", "server", "reused_address"];
+    for path in models.iter().filter(|path| !path.ends_with("mod.rs")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let own = path.file_stem().unwrap().to_string_lossy();
+        let calls = ["runtime::decide", "server::rule"].iter().any(|used| text.contains(used));
+        let others = shared.iter().filter(|other| **other != own);
+        let through = others.clone().any(|other| text.contains(&format!("use super::{other}")));
+        assert!(calls || through, "{own} decides nothing that the simulator does");
+    }
+}
+
 /// No clock, thread or file in the world or below it, or a run would not be a function of its input.
 #[test]
 fn the_world_and_what_is_below_it_touch_nothing_outside() {
