@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
+use freeorder::event::{Event, Observer, Tick};
 use freeorder::fix::FixSet;
 use freeorder::journal::Tracking;
 use freeorder::op::{MeshHandle, Op, ThreadId};
 use freeorder::scenario::{Case, Report, Scenario, Simulation, run};
 use freeorder::server::ServerKind;
+use freeorder::units::BufferType;
 use freeorder::violation::OracleName;
 
 fn report(lines: &str, fixes: &str, server: &str) -> Report {
@@ -158,4 +160,34 @@ fn an_allocator_without_buffers_is_not_cleared() {
     assert_eq!(report(&other.replace("or m0", "or m1"), "final", "k2").operations, 4);
     let ended = "open m0 2x4; alloc b0 on m0 dram 4x2048; deallocate b0; clear-allocator m0";
     assert_eq!(report(ended, "final", "k2").operations, 3);
+}
+
+/// How many blocks each block table of DRAM has shown.
+#[derive(Default)]
+struct DramTables(Vec<usize>);
+
+impl Observer for DramTables {
+    fn observe(&mut self, _: Tick, event: &Event<'_>) {
+        if let Event::BlockTable { region, blocks, .. } = event
+            && region.buffer_type == BufferType::Dram
+        {
+            self.0.push(blocks.len());
+        }
+    }
+}
+
+/// tt-metal.md F 18: blocks that coalescing has ended are shown until their places are taken again.
+#[test]
+fn a_block_that_is_split_off_takes_the_place_of_one_that_has_ended() {
+    let lines = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 4x2048\nalloc b1 on m0 dram 4x2048\n\
+                 drop b0\ndrop b1\ncheckpoint\nalloc b2 on m0 dram 2x2048\ncheckpoint\n";
+    let scenario: Scenario = lines.parse().unwrap();
+    let tables = |fixes: &str| {
+        let mut seen = DramTables::default();
+        run(&scenario, fixes.parse().unwrap(), ServerKind::Shm, 8, &mut seen);
+        seen.0[..2].to_vec()
+    };
+    assert_eq!(tables("upstream-shm"), [1, 2]);
+    // Of two ended ones, the block that `b2` leaves free takes one place.
+    assert_eq!(tables("upstream-shm+stale-meta-block"), [3, 3]);
 }
