@@ -191,3 +191,33 @@ fn a_block_that_is_split_off_takes_the_place_of_one_that_has_ended() {
     // Of two ended ones, the block that `b2` leaves free takes one place.
     assert_eq!(tables("upstream-shm+stale-meta-block"), [3, 3]);
 }
+
+/// tt-metal.md F 11: whoever comes second reports and gives back what is no longer there.
+#[test]
+fn a_second_deallocation_that_was_not_stopped_reports_once_more() {
+    let lines = "open m0 1x1; alloc b0 on m0 dram 1x32; deallocate b0; t1: deallocate b0; \
+                 schedule t0 t0 t0 t1";
+    assert_eq!(report(lines, "upstream-shm", "shm").totals.free, 1);
+    assert_eq!(report(lines, "upstream-shm+racy-deallocate", "shm").totals.free, 2);
+}
+
+/// Pull request 43422: only L1 is mirrored, and only a closed mesh has no allocator to tell.
+#[test]
+fn unmirroring_is_too_late_for_l1_of_a_closed_mesh_alone() {
+    let teardowns = |lines: &str| {
+        count(lines, "upstream-shm+unmirror-after-close", "shm", OracleName::Teardown)
+    };
+    assert_eq!(teardowns("open m0 1x1; alloc b0 on m0 l1 1x32; close m0; drop b0"), 1);
+    assert_eq!(teardowns("open m0 1x1; alloc b0 on m0 dram 1x32; close m0; drop b0"), 0);
+    assert_eq!(teardowns("open m0 1x1; alloc b0 on m0 l1 1x32; drop b0; close m0"), 0);
+}
+
+/// Pull requests 1152 and 1280: circular buffers go through an allocator that is there or not.
+#[test]
+fn circular_buffers_outlive_only_a_device_that_was_closed() {
+    let teardowns =
+        |lines: &str| count(lines, "upstream-shm+cbs-outlive-device", "shm", OracleName::Teardown);
+    let built = "open m0 1x1; program p0 on m0 cbs 1x32";
+    assert_eq!(teardowns(&format!("{built}; drop p0")), 0);
+    assert_eq!(teardowns(&format!("{built}; close m0; drop p0")), 1);
+}
