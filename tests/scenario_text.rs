@@ -98,7 +98,7 @@ fn wrong_text_is_answered_exactly() {
         assert!(text.get(error.offset()..error.offset() + error.length()).is_some(), "{text:?}");
         count += 1;
     }
-    assert_eq!(count, 108);
+    assert_eq!(count, 115);
 }
 
 /// The command line answers a scenario of another version differently.

@@ -66,6 +66,13 @@ fn flatten<'a>(lines: &'a [Line], is_first: bool, flat: &mut Turns<'a>) {
                 }
                 flat.behind.extend(is_first.then(|| "}".to_owned()));
             }
+            Item::Any(body) => {
+                let comment = line.comment.iter().map(|text| format!(" #{text}"));
+                let head = format!("any {{{}", comment.collect::<String>());
+                flat.behind.extend(is_first.then_some(head));
+                flatten(body, is_first, flat);
+                flat.behind.extend(is_first.then(|| "}".to_owned()));
+            }
             // A line of a repeat is shown where it is read first.
             Item::Blank | Item::Setup(_) | Item::Picks(_) | Item::Schedule(_) | Item::Expect(_) => {
                 flat.behind.extend(is_first.then(|| shown(line)));

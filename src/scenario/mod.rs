@@ -129,6 +129,9 @@ pub enum Item {
     Op(ThreadId, Op),
     /// `repeat N { ... }`: the lines between the braces, N times.
     Repeat(u32, Vec<Line>),
+    /// `any { ... }`: operations that could happen in any order, those of a named thread in theirs;
+    /// a run takes them as they stand.
+    Any(Vec<Line>),
     /// `picks 0 1 0`: which of the ready actions is taken at each step.
     Picks(Vec<u64>),
     /// `schedule t0 t1 t1 old`: whose turn it is at each step.
@@ -274,6 +277,7 @@ fn unrolled(lines: &[Line]) -> Box<dyn Iterator<Item = (ThreadId, &Op)> + '_> {
         match &line.item {
             Item::Op(thread, op) => Box::new(std::iter::once((*thread, op))),
             Item::Repeat(count, body) => Box::new((0..*count).flat_map(|_| unrolled(body))),
+            Item::Any(body) => Box::new(unrolled(body)),
             Item::Blank | Item::Setup(_) | Item::Picks(_) | Item::Schedule(_) | Item::Expect(_) => {
                 Box::new(std::iter::empty())
             }

@@ -98,13 +98,30 @@ fn read_version(first: Option<Source<'_>>) -> Parsed<()> {
     }
 }
 
-/// A `repeat` that is not closed yet.
+/// What a block does with its lines.
+#[derive(Clone, Copy, Debug)]
+enum BlockKind {
+    Repeat(u32),
+    Any,
+}
+
+impl BlockKind {
+    /// As errors name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Repeat(_) => "repeat",
+            Self::Any => "block",
+        }
+    }
+}
+
+/// A `repeat` or `any` that is not closed yet.
 #[derive(Debug)]
 struct Block {
     /// Its first line, still without a body.
     line: Line,
-    count: u32,
-    /// Where the count is.
+    kind: BlockKind,
+    /// Where the count is, or the word `any`.
     at: Position,
     /// How often its body is executed, the blocks around it included.
     rounds: u64,
@@ -127,6 +144,7 @@ impl Parser {
         match first.text {
             "}" => return self.close(words, first),
             "repeat" => return self.repeat(words, first),
+            "any" => return self.any(words, first),
             _ => {}
         }
         let item = if let Some(read) = top_level_reader(first.text) {
@@ -175,6 +193,7 @@ impl Parser {
             let message = format!("more than {NESTING_MAX} repeats stand inside each other");
             return Err(misplaced(&words, keyword, message, "put some of them one after another"));
         }
+        self.check_not_in_any(&words, keyword)?;
         words.form = "repeat 3 {";
         let number = words.word("a repeat count")?;
         let count = words.number(number, REPEAT_COUNT)?;
@@ -184,12 +203,34 @@ impl Parser {
         let rounds = self.open.last().map_or(1, |block| block.rounds).saturating_mul(count);
         self.open.push(Block {
             line: finished(&words, Item::Blank),
-            count: u32::try_from(count).expect("the limit is below 2^32"),
+            kind: BlockKind::Repeat(u32::try_from(count).expect("the limit is below 2^32")),
             at: words.position(number),
             rounds,
             body: Vec::new(),
         });
         Ok(())
+    }
+
+    fn any(&mut self, mut words: Words<'_>, keyword: Word<'_>) -> Parsed<()> {
+        self.has_operations = true;
+        self.check_top_level(&words, keyword)?;
+        words.form = "any {";
+        words.fixed("{")?;
+        words.finish()?;
+        self.count_line(&words)?;
+        self.open.push(Block {
+            line: finished(&words, Item::Blank),
+            kind: BlockKind::Any,
+            at: words.position(keyword),
+            rounds: 1,
+            body: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn check_not_in_any(&self, words: &Words<'_>, keyword: Word<'_>) -> Parsed<()> {
+        let in_any = self.open.iter().any(|block| matches!(block.kind, BlockKind::Any));
+        if in_any { self.check_top_level(words, keyword) } else { Ok(()) }
     }
 
     fn close(&mut self, mut words: Words<'_>, brace: Word<'_>) -> Parsed<()> {
@@ -199,25 +240,28 @@ impl Parser {
             return Err(ScenarioError::Misplaced {
                 at: words.comment_position(),
                 message: "a comment stands behind a closing brace".to_owned(),
-                hint: "put it on the line of `repeat`, or on a line of its own",
+                hint: "put it on the first line of the block, or on a line of its own",
             });
         }
         if self.open.is_empty() {
             let message = "`}` closes nothing".to_owned();
-            return Err(misplaced(&words, brace, message, "a block starts with `repeat 3 {`"));
+            let hint = "a block starts with `repeat 3 {` or `any {`";
+            return Err(misplaced(&words, brace, message, hint));
         }
         self.count_line(&words)?;
         let block = self.open.pop().expect("a block is open");
-        let line = Line { item: Item::Repeat(block.count, block.body), ..block.line };
+        let item = match block.kind {
+            BlockKind::Repeat(count) => Item::Repeat(count, block.body),
+            BlockKind::Any => Item::Any(block.body),
+        };
+        let line = Line { item, ..block.line };
         self.open.last_mut().map_or(&mut self.lines, |outer| &mut outer.body).push(line);
         Ok(())
     }
 
     fn check_top_level(&self, words: &Words<'_>, keyword: Word<'_>) -> Parsed<()> {
-        if self.open.is_empty() {
-            return Ok(());
-        }
-        let message = format!("`{}` stands inside a repeat", keyword.text);
+        let Some(block) = self.open.last() else { return Ok(()) };
+        let message = format!("`{}` stands inside a {}", keyword.text, block.kind.name());
         Err(misplaced(words, keyword, message, "put it outside of the braces"))
     }
 
@@ -233,7 +277,7 @@ impl Parser {
         if let Some(block) = self.open.last() {
             return Err(ScenarioError::Misplaced {
                 at: block.at,
-                message: "the repeat is never closed".to_owned(),
+                message: format!("the {} is never closed", block.kind.name()),
                 hint: "end its lines with a line `}`",
             });
         }

@@ -6,7 +6,7 @@ use super::{Expectation, Item, Line, Scenario, SetupLine, VERSION};
 use crate::op::ThreadId;
 use crate::runtime::circular_buffer::CoreRangeForm;
 
-/// How far each level of `repeat` is moved to the right.
+/// How far each level of a block is moved to the right.
 const INDENT: usize = 2;
 
 impl fmt::Display for Scenario {
@@ -29,7 +29,7 @@ fn write_lines(f: &mut fmt::Formatter<'_>, lines: &[Line], indent: usize) -> fmt
             write!(f, "{}#{comment}", if is_blank { "" } else { " " })?;
         }
         writeln!(f)?;
-        if let Item::Repeat(_, body) = &line.item {
+        if let Item::Repeat(_, body) | Item::Any(body) = &line.item {
             write_lines(f, body, indent + INDENT)?;
             writeln!(f, "{:indent$}}}", "")?;
         }
@@ -45,6 +45,7 @@ fn write_item(f: &mut fmt::Formatter<'_>, item: &Item) -> fmt::Result {
         Item::Op(ThreadId(0), op) => write!(f, "{op}"),
         Item::Op(thread, op) => write!(f, "{thread}: {op}"),
         Item::Repeat(count, _) => write!(f, "repeat {count} {{"),
+        Item::Any(_) => f.write_str("any {"),
         Item::Picks(picks) => {
             f.write_str("picks")?;
             picks.iter().try_for_each(|pick| write!(f, " {pick}"))

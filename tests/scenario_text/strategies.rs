@@ -304,6 +304,8 @@ pub fn scenario() -> impl Strategy<Value = Scenario> {
         let repeat = (0..20_u32, vec(inner, 0..5)).prop_map(|(n, body)| Item::Repeat(n, body));
         line(repeat).boxed()
     });
+    let any_order = line(vec(operation_line(), 0..6).prop_map(Item::Any));
+    let block = prop_oneof![5 => block, 1 => any_order.boxed()];
     let picks = vec(any::<u64>(), 0..6).prop_map(Item::Picks);
     let schedule = vec(turn(), 0..6).prop_map(Item::Schedule);
     let recorded = line(prop_oneof![picks, schedule, expectation()]).boxed();
