@@ -6,6 +6,7 @@
 //! a plain simulation asks for neither and pays two predictable branches.
 
 mod cell;
+mod columns;
 mod id_map;
 mod lane_counters;
 mod lane_map;
@@ -13,6 +14,7 @@ mod mixer;
 mod slab;
 
 pub use cell::Cell;
+pub use columns::Columns;
 pub use id_map::IdMap;
 pub use lane_counters::LaneCounters;
 pub use lane_map::LaneMap;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::event::{Event, Observer, TableBlock, Tick};
 use crate::fix::FixSet;
-use crate::journal::{Cell, Tracking, mix};
+use crate::journal::{Cell, Columns, Tracking, mix};
 use crate::mark::Mark;
 use crate::message::AllocMessage;
 use crate::op::{Op, Stream, ThreadId};
@@ -206,6 +206,13 @@ impl World {
     #[must_use]
     pub fn hash(&self) -> u64 {
         mix(mix(self.runtime.hash(), self.server.hash()), self.threads.hash())
+    }
+
+    /// Adds the state to the columns, to be told apart by what each device has.
+    pub(crate) fn columns(&self, columns: &mut Columns) {
+        self.runtime.columns(columns);
+        self.server.columns(columns);
+        columns.shared(0x3d0, self.threads.hash());
     }
 
     /// Delivers what is unread and reports block tables and server entries to the observer.

@@ -1,5 +1,7 @@
 //! `freeorder bench`: how fast the allocator, the whole model and the reducer are here and now.
 
+mod audit;
+mod orderings;
 #[cfg(target_os = "linux")]
 mod serve;
 
@@ -10,11 +12,13 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use orderings::OrderingsReport;
+
 use super::Format;
 use super::output::{self, Failure, Outcome};
 use crate::allocator::SearchPolicy;
 use crate::allocator::walk::{LIVE_BLOCK_COUNTS, Walk as AllocatorWalk};
-use crate::audit::{Auditor, Kind as InputKind, Options, ReadError, Reader, Workload};
+use crate::audit::Kind as InputKind;
 use crate::fix::FixSet;
 use crate::journal::Tracking;
 use crate::measure::Walk;
@@ -43,6 +47,8 @@ enum What {
     /// The reducer, on failing inputs of 6 to 10, of 100 and of 10,000 operations; exit code 1 if
     /// anything shorter or smaller in an input's own words fails as its result does.
     Minimize,
+    /// An exploration: pieces of buffers that are released in every order.
+    Orderings,
     /// The server, with clients that send one message after another.
     #[cfg(target_os = "linux")]
     Serve,
@@ -56,10 +62,10 @@ pub struct Args {
     /// Seconds for each row (allocator, walk)
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     seconds: f64,
-    /// A preset or baseline, then +switch or -switch (walk)
+    /// A preset or baseline, then +switch or -switch (walk, orderings)
     #[arg(long, value_name = "FIXES", default_value = "final")]
     fixes: FixSet,
-    /// The generation of the allocation server (walk)
+    /// The generation of the allocation server (walk, orderings)
     #[arg(long, value_name = "SERVER", default_value = "k2")]
     server: ServerKind,
     /// Keep what undoes each step, and the state hash, as an exploration does (walk)
@@ -85,6 +91,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     messages: u64,
+    #[command(flatten)]
+    orderings: orderings::OrderingsArgs,
     /// The bytes of a record: 72, 112, 128 or 144 (serve)
     #[arg(long, value_name = "BYTES", default_value_t = 112, value_parser = super::audit::records)]
     wire: usize,
@@ -199,7 +207,10 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let rows = match args.what {
         What::Allocator => LIVE_BLOCK_COUNTS.map(|live| Row::Speed(allocator(live, args))).to_vec(),
         What::Walk => vec![Row::Speed(walk(args))],
-        What::Audit => vec![audit(InputKind::ServerLog, args)?, audit(InputKind::Wire, args)?],
+        What::Audit => {
+            vec![audit::audit(InputKind::ServerLog, args)?, audit::audit(InputKind::Wire, args)?]
+        }
+        What::Orderings => return orderings::main(args),
         #[cfg(target_os = "linux")]
         What::Serve => {
             let (clients, messages, record_size) = (args.clients, args.messages, args.wire);
@@ -268,33 +279,6 @@ fn measured(seconds: f64, mut work: impl FnMut() -> u64) -> Measured {
             return Measured { operations, nanoseconds: elapsed.as_nanos() as f64 };
         }
     }
-}
-
-fn audit(kind: InputKind, args: &Args) -> Result<Row, Failure> {
-    let failed = |error: ReadError| Failure::input(error.to_string());
-    let workload = Workload::new(kind, args.live, args.mib << 20);
-    let bytes = workload.length();
-    let options = Options { kind: Some(kind), record: None };
-    let start = Instant::now();
-    let mut reader = Reader::new(Box::new(workload), options).map_err(failed)?;
-    let (mut auditor, mut events) = (Auditor::new(kind, 1), Vec::new());
-    while reader.read(&mut events).map_err(failed)? {
-        auditor.events_in(&events);
-        events.clear();
-    }
-    auditor.finish();
-    let nanoseconds = start.elapsed().as_nanos() as f64;
-    if auditor.findings().failing() > 0 {
-        return Err(Failure::input("the workload of the audit is not clean"));
-    }
-    Ok(Row::Audit(AuditRow {
-        name: format!("audit of a {kind}"),
-        live_keys: args.live,
-        bytes,
-        events: auditor.events(),
-        mb_per_s: bytes as f64 * 1e3 / nanoseconds,
-        ns_per_event: nanoseconds / auditor.events() as f64,
-    }))
 }
 
 /// The rows of the small inputs and of each kind of long ones.

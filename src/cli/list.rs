@@ -10,6 +10,7 @@ use crate::corpus::CLAIMS;
 use crate::fix::{DEFECTS, FIXES, Preset};
 use crate::generate::{Order, Profile};
 use crate::mark::Mark;
+use crate::search::explore::Family;
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 
@@ -30,6 +31,8 @@ enum What {
     Profiles,
     /// How the order of threads and teardowns is sampled.
     Orders,
+    /// The families of scenarios that `explore` makes, as large as one likes.
+    Families,
     /// Rare situations that a search must prove it reached.
     Marks,
     /// The scenarios of the corpus and their sources.
@@ -86,6 +89,13 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Orders => {
             for order in Order::ALL {
                 entry(order.name(), &[order.summary()]);
+            }
+        }
+        What::Families => {
+            for family in Family::ALL {
+                let sizes = format!("--{}", family.sizes().replace(", ", ", --"));
+                let class = format!("class {}; {sizes}", family.class().name());
+                entry(family.name(), &[family.summary(), &class]);
             }
         }
         What::Marks => {

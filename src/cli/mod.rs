@@ -10,6 +10,7 @@ mod diff;
 mod duration;
 #[cfg(feature = "fuzzing")]
 mod encode;
+mod explore;
 mod export;
 mod fuzz;
 mod import;
@@ -76,6 +77,8 @@ enum Verb {
     Defects(defects::Args),
     /// Runs every scenario of a folder and compares the numbers with those recorded in it.
     Regress(regress::Args),
+    /// Goes through every order in which the pending steps of a scenario can happen.
+    Explore(explore::Args),
     /// Writes a scenario as a script of ttnn, or as a C++ test of tt-metal.
     Export(export::Args),
     /// Writes a scenario as the bytes that a fuzz target reads, and reads such bytes.
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
         Verb::Send(args) => send::main(&args),
         Verb::Defects(args) => defects::main(&args),
         Verb::Regress(args) => regress::main(&args),
+        Verb::Explore(args) => explore::main(&args),
         Verb::Export(args) => export::main(&args),
         #[cfg(feature = "fuzzing")]
         Verb::Encode(args) => encode::main(&args),

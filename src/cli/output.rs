@@ -19,6 +19,8 @@ pub enum Outcome {
     Clean,
     /// A violation or a mismatch was found: 1.
     Found,
+    /// A limit ended it before its end, and nothing was found by then: 3.
+    Limited,
     /// Ctrl-C ended it, with what there was by then: 130.
     Interrupted,
 }
@@ -203,6 +205,7 @@ pub fn exit_code(done: Result<Outcome, Failure>) -> ExitCode {
     match done {
         Ok(Outcome::Clean) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Outcome::Limited) => ExitCode::from(3),
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(Failure::Output(error)) => {
             say(&format!("error: cannot write to standard output: {error}"));

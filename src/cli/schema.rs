@@ -4,15 +4,17 @@ use clap::ValueEnum;
 use schemars::schema_for;
 
 use super::audit::AuditReport;
-use super::bench::BenchTable;
+use super::bench::{BenchTable, OrderingsReport};
 use super::conform::{ConformTable, RuntimeTable};
 use super::defects::{DefectTable, HuntTable, ProofTable};
 use super::diff::DiffReport;
+use super::explore::ExploreReport;
 use super::fuzz::FuzzReport;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
 use super::regress::RegressTable;
 use super::run::RunTable;
+use crate::search::explore::Certificate;
 use crate::search::matrix::Matrix;
 
 /// Whose output.
@@ -26,6 +28,10 @@ enum What {
     Minimize,
     /// `freeorder fuzz --format json`
     Fuzz,
+    /// `freeorder explore --format json`
+    Explore,
+    /// A certificate of `freeorder explore`
+    Certificate,
     /// `freeorder conform --format json`
     Conform,
     /// `freeorder audit --format json`
@@ -44,6 +50,8 @@ enum What {
     Send,
     /// `freeorder bench --format json`
     Bench,
+    /// `freeorder bench orderings --format json`
+    BenchOrderings,
     /// `freeorder defects --format json`
     Defects,
     /// `freeorder defects --prove --format json`
@@ -65,6 +73,8 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Run => schema_for!(RunTable),
         What::Minimize => schema_for!(MinimizeReport),
         What::Fuzz => schema_for!(FuzzReport),
+        What::Explore => schema_for!(ExploreReport),
+        What::Certificate => schema_for!(Certificate),
         What::Conform => schema_for!(ConformTable),
         What::Audit => schema_for!(AuditReport),
         What::Diff => schema_for!(DiffReport),
@@ -75,6 +85,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         #[cfg(target_os = "linux")]
         What::Send => schema_for!(super::send::SendReport),
         What::Bench => schema_for!(BenchTable),
+        What::BenchOrderings => schema_for!(OrderingsReport),
         What::Defects => schema_for!(DefectTable),
         What::DefectsProve => schema_for!(ProofTable),
         What::DefectsBench => schema_for!(HuntTable),

@@ -115,6 +115,13 @@ impl LaneCounters {
             .fold(0, |hash, (device, &value)| hash ^ mix(device as u64, value))
     }
 
+    /// Adds the counters to the columns of their devices.
+    pub fn columns(&self, columns: &mut super::Columns, tag: u64) {
+        for (device, &value) in self.values.iter().enumerate().filter(|&(_, &value)| value != 0) {
+            columns.on(Lanes(1 << device), tag, value);
+        }
+    }
+
     #[inline]
     fn reach(&mut self, lanes: Lanes) {
         let length = 64 - lanes.0.leading_zeros() as usize;

@@ -151,6 +151,13 @@ impl<P: Copy + Eq + Default + Fingerprint> LaneMap<P> {
         entries
     }
 
+    /// Adds the entries to the columns of their devices.
+    pub fn columns(&self, columns: &mut super::Columns, tag: u64) {
+        for (key, lanes, value) in self.iter() {
+            columns.on(lanes, mix(tag, key), value.fingerprint());
+        }
+    }
+
     /// The number of {key, device} pairs that have a value.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::undo::OracleMark;
 use crate::event::{AllocatorId, Event, Region, RegionBounds};
-use crate::journal::{LaneCounters, Tracking, mix};
+use crate::journal::{Columns, LaneCounters, Tracking, mix};
 use crate::message::ObjectRef;
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
@@ -279,8 +279,7 @@ impl Holdings {
     fn toggle(&mut self, index: usize, held: &Held) {
         if self.tracking.hash {
             let place = mix(index as u64, held.start.0);
-            let state = held.owner.unique_id.0 << 1 | u64::from(held.abandoned);
-            self.hash ^= mix(mix(mix(place, held.end.0), state), held.devices.0);
+            self.hash ^= mix(mix(mix(place, held.end.0), state(held)), held.devices.0);
         }
     }
 
@@ -323,7 +322,23 @@ impl Holdings {
         }
     }
 
+    pub(super) fn columns(&self, columns: &mut Columns) {
+        self.live.columns(columns, 0x0a1);
+        for (index, region) in self.regions.iter().enumerate().filter(|(_, one)| one.alive) {
+            for held in &region.blocks {
+                let place = mix(mix(0x0a2, index as u64), held.start.0);
+                columns.on(held.devices, mix(place, held.end.0), state(held));
+            }
+        }
+    }
+
     pub(super) fn hash(&self) -> u64 {
         mix(self.hash, self.live.hash())
     }
+}
+
+/// What counts of a block besides its place.
+#[inline]
+fn state(held: &Held) -> u64 {
+    held.owner.unique_id.0 << 1 | u64::from(held.abandoned)
 }

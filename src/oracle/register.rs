@@ -1,6 +1,6 @@
 //! What the messages say, by key: the second ground truth that several oracles share.
 
-use crate::journal::{Fingerprint, LaneMap, Tracking, mix};
+use crate::journal::{Columns, Fingerprint, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind, ObjectRef, Origin, UniqueId};
 use crate::units::{BufferType, DeviceAddr, Lanes};
 
@@ -107,6 +107,10 @@ impl Register {
 
     pub(super) fn undo_to(&mut self, mark: usize) {
         self.keys.undo_to(mark);
+    }
+
+    pub(super) fn columns(&self, columns: &mut Columns) {
+        self.keys.columns(columns, 0x0a0);
     }
 
     pub(super) fn hash(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! What the oracles remember, taken back and hashed.
 
 use super::Oracles;
-use crate::journal::{Fingerprint, mix};
+use crate::journal::{Columns, Fingerprint, mix};
 use crate::violation::OracleName;
 
 /// A place in the journals of the oracles.
@@ -68,6 +68,22 @@ impl Oracles {
         self.findings.classes.truncate(mark.classes);
         self.findings.firsts.truncate(mark.classes);
         true
+    }
+
+    /// Adds what the oracles remember to the columns.
+    pub(crate) fn columns(&self, columns: &mut Columns) {
+        self.holdings.columns(columns);
+        self.register.columns(columns);
+        columns.on(self.tracker_truth.wrong(), 0x0a3, 0);
+        columns.on(self.visibility.wrong(), 0x0a4, 0);
+        let parts = [
+            self.living.hash(),
+            self.programs.fingerprint(),
+            self.graph_events.fingerprint(),
+            self.hook.hash(),
+            self.inspector.hash(),
+        ];
+        columns.shared(0x0a5, parts.into_iter().fold(0, mix));
     }
 
     /// A hash of what the oracles remember; what they said is not part of it, nor is the buffer

@@ -109,6 +109,11 @@ impl AllocatorImpl {
         self.id
     }
 
+    /// Its chips.
+    pub(super) fn devices(&self) -> Lanes {
+        self.devices
+    }
+
     /// Whether its device still exists.
     #[must_use]
     #[inline]

@@ -43,6 +43,13 @@ impl Runtime {
         }
     }
 
+    /// Whether a backing buffer is ever reported under the number of its mesh.
+    pub(super) fn tells_mesh_numbers(&self) -> bool {
+        [MessageKind::Alloc, MessageKind::Free]
+            .into_iter()
+            .any(|kind| decide::reporter(self.fixes, true, true, kind) == Reporter::Mesh)
+    }
+
     /// The `device_id`s under which a buffer reports; none if it is silent.
     #[inline]
     fn reporting_devices(&self, object: &Object, part: Part, kind: MessageKind) -> Lanes {

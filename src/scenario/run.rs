@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Course, Measure, Scenario};
 use crate::event::{Event, Observer, Tick};
 use crate::fix::FixSet;
-use crate::journal::Tracking;
+use crate::journal::{Columns, Tracking};
 use crate::message::MessageKind;
 use crate::op::Op;
 use crate::oracle::{Findings, Oracles};
@@ -193,6 +193,12 @@ impl Simulation {
     #[must_use]
     pub fn hash(&self) -> u64 {
         crate::journal::mix(self.world.hash(), self.oracles.hash())
+    }
+
+    /// The same, told apart by what each device has, where devices can be exchanged.
+    pub fn columns(&self, columns: &mut Columns) {
+        self.world.columns(columns);
+        self.oracles.columns(columns);
     }
 
     fn mark(&mut self) {

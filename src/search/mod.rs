@@ -4,6 +4,7 @@ pub mod aim;
 pub mod campaign;
 pub mod catalogue;
 pub mod enumerate;
+pub mod explore;
 pub mod hunt;
 pub mod matrix;
 pub mod metamorphic;

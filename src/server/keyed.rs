@@ -1,6 +1,6 @@
 use super::rule::{Held, OnDuplicate, Registration, Release, register, release};
 use super::{Entry, KeyRule, Semantics, ServerKind, ServerMark, distinct};
-use crate::journal::{Fingerprint, LaneCounters, LaneMap, Tracking, mix};
+use crate::journal::{Columns, Fingerprint, LaneCounters, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
 use crate::units::{BufferType, Lanes};
 
@@ -143,5 +143,10 @@ impl Semantics for Keyed {
 
     fn hash(&self) -> u64 {
         mix(self.entries.hash(), self.bytes.hash())
+    }
+
+    fn columns(&self, columns: &mut Columns) {
+        self.entries.columns(columns, 0x5e0);
+        self.bytes.columns(columns, 0x5e1);
     }
 }

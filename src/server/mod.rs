@@ -12,7 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::fix::{Defect, Fix, FixSet};
-use crate::journal::Tracking;
+use crate::journal::{Columns, Tracking};
 use crate::message::{AllocMessage, UniqueId};
 use crate::suggest;
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
@@ -143,6 +143,9 @@ trait Semantics {
 
     /// A hash of the state.
     fn hash(&self) -> u64;
+
+    /// Adds the state to the columns.
+    fn columns(&self, columns: &mut Columns);
 }
 
 #[derive(Clone, Debug)]
@@ -267,6 +270,19 @@ impl Server {
 
     pub(crate) fn hash(&self) -> u64 {
         each!(&self.generation, server => server.hash())
+    }
+
+    /// The types of memory for which it has a counter that stops at 0 and is above it.
+    pub(crate) fn counted_types(&self) -> Vec<BufferType> {
+        match &self.generation {
+            Generation::Shm(shm) => shm.types().collect(),
+            Generation::SingleKey(_) | Generation::Keyed(_) => Vec::new(),
+        }
+    }
+
+    /// Adds the state to the columns.
+    pub(crate) fn columns(&self, columns: &mut Columns) {
+        each!(&self.generation, server => server.columns(columns));
     }
 }
 

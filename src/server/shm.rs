@@ -1,5 +1,5 @@
 use super::{Entry, Semantics, ServerMark};
-use crate::journal::{Cell, LaneCounters, Tracking, mix};
+use crate::journal::{Cell, Columns, LaneCounters, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
 use crate::units::{BufferType, Bytes, DeviceId, Lanes};
 
@@ -39,6 +39,14 @@ impl Shm {
             slotted,
             tracking,
         }
+    }
+
+    /// The types of memory of which anything is counted.
+    pub fn types(&self) -> impl Iterator<Item = BufferType> + '_ {
+        let counted = |&buffer_type: &BufferType| {
+            self.by_type[buffer_type.index()].get().iter().any(|&bytes| bytes > 0)
+        };
+        BufferType::ALL.into_iter().filter(counted)
     }
 
     #[inline]
@@ -152,6 +160,20 @@ impl Semantics for Shm {
         self.slots.undo_to(mark[1]);
         for (counters, &mark) in self.by_type.iter_mut().zip(&mark[2..]) {
             counters.undo_to(mark);
+        }
+    }
+
+    fn columns(&self, columns: &mut Columns) {
+        self.total.columns(columns, 0x5e3);
+        for (index, counters) in self.by_type.iter().enumerate() {
+            counters.columns(columns, mix(0x5e4, index as u64));
+        }
+        for slot in self.slots.iter() {
+            columns.shared(0x5e5, u64::from(slot.pid));
+            for (device, typed) in slot.chips.iter().enumerate() {
+                let word = typed.iter().fold(0, |hash, &bytes| mix(hash, bytes));
+                columns.on(Lanes(1 << device), mix(0x5e5, u64::from(slot.pid)), word);
+            }
         }
     }
 

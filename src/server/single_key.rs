@@ -1,5 +1,5 @@
 use super::{Entry, KeyRule, Semantics, ServerMark, distinct};
-use crate::journal::{Fingerprint, LaneCounters, LaneMap, Tracking, mix};
+use crate::journal::{Columns, Fingerprint, LaneCounters, LaneMap, Tracking, mix};
 use crate::message::{AllocMessage, MessageKind};
 use crate::units::{BufferType, Bytes, DeviceId, Lanes};
 
@@ -120,5 +120,11 @@ impl Semantics for SingleKey {
 
     fn hash(&self) -> u64 {
         mix(self.entries.hash(), self.bytes.hash())
+    }
+
+    /// Who of several devices comes last has the entry, so that each of them has a place.
+    fn columns(&self, columns: &mut Columns) {
+        columns.shared(0x5e2, self.hash());
+        columns.name(Lanes::first(Lanes::CAPACITY));
     }
 }
