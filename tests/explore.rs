@@ -4,18 +4,19 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use freeorder::choice::{Choices, Seeded};
 use freeorder::fix::{FixSet, Preset};
-use freeorder::journal::Tracking;
+use freeorder::journal::{Columns, Tracking};
 use freeorder::op::Op;
 use freeorder::scenario::{Item, Scenario, Simulation};
 use freeorder::search::explore::{
     Exploration, Family, Limits, Options, Plan, Reduction, Sizes, Stop, explore,
 };
 use freeorder::server::ServerKind;
+use freeorder::units::Lanes;
 use freeorder::violation::{OracleName, ViolationClass};
 
 const REDUCTIONS: [Reduction; 4] = [
@@ -61,6 +62,8 @@ fn parts(scenario: &Scenario) -> Parts {
 #[derive(Default)]
 struct Enumerated {
     orderings: u64,
+    /// The states at their ends, without the order in which destroyed buffers were left behind.
+    ends: BTreeSet<u64>,
     /// For each class after how many operations it is seen at the earliest.
     first: BTreeMap<ViolationClass, usize>,
 }
@@ -107,6 +110,9 @@ impl Enumeration<'_> {
         if is_end {
             self.result.orderings += 1;
             parts.after.iter().for_each(|op| self.apply(op));
+            let mut columns = Columns::new(Lanes::NONE);
+            self.simulation.columns(&mut columns);
+            self.result.ends.insert(columns.hash());
             self.simulation.finish(&mut ());
             self.note(self.applied + 1);
             self.simulation.undo();
@@ -310,6 +316,10 @@ fn agrees(seed: u64, most: u64) -> usize {
     let expected = enumerate(&scenario, fixes, server);
     let plan = Plan::of(&scenario);
     assert_eq!(plan.orderings().unwrap().to_string(), expected.orderings.to_string());
+    let ends = |reduction| explore(&plan, &options(fixes, server, reduction)).ends;
+    let (all, one_order) = (ends(REDUCTIONS[0]), ends(REDUCTIONS[2]));
+    let different = expected.ends.len() as u64;
+    assert!(different <= one_order && one_order <= all, "seed {seed}: {one_order} ends of {all}");
     for reduction in REDUCTIONS {
         let result = explore(&plan, &options(fixes, server, reduction));
         let told = format!("seed {seed} under {fixes} and {server}, {reduction}\n{scenario}");
@@ -336,6 +346,19 @@ fn a_reduced_search_finds_what_every_ordering_shows() {
 fn a_reduced_search_finds_what_every_ordering_shows_in_a_thousand_scenarios() {
     let found: usize = (1000..2500).map(|seed| agrees(seed, 6)).sum();
     assert!(found > 1500, "{found} violations are too few to compare");
+}
+
+/// Every other verb takes the lines of a block as they stand.
+#[test]
+fn a_run_takes_the_lines_of_a_block_in_the_order_of_the_file() {
+    let text = "freeorder 1\nopen m0 2x4\nalloc b0 on m0 dram 1x2048\nany {\n  t1: mark b0\n  \
+                drop b0\n  t1: close m0\n}\nexit\n";
+    let block: Scenario = text.parse().unwrap();
+    let plain: Scenario = text.replace("any {\n", "").replace("}\n", "").parse().unwrap();
+    let digest =
+        |scenario| freeorder::scenario::digest(scenario, FixSet::default(), ServerKind::K2);
+    assert_eq!(digest(&block), digest(&plain));
+    assert_eq!(block.ops().count(), 6);
 }
 
 /// A counterexample must be one: its case shows the class, at the step that is told.

@@ -137,8 +137,9 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         output::print(&scenario.to_string())?;
         return Ok(Outcome::Clean);
     }
+    let deadline = args.duration.map(|time| Instant::now() + time);
     let (result, seconds) = timed(args, &scenario, &options(args));
-    let report = report(args, &scenario, &result, seconds)?;
+    let report = report(args, &scenario, (&result, seconds), deadline)?;
     if let (Some(path), Some(certificate)) = (&args.certificate, &report.certificate) {
         let text = serde_json::to_string_pretty(certificate).map_err(std::io::Error::other)?;
         output::write_file(path, &format!("{text}\n"))?;
@@ -236,12 +237,12 @@ fn verify(args: &Args, path: &Path) -> Result<Outcome, Failure> {
 fn report(
     args: &Args,
     scenario: &Scenario,
-    result: &Exploration,
-    seconds: f64,
+    (result, seconds): (&Exploration, f64),
+    deadline: Option<Instant>,
 ) -> Result<ExploreReport, Failure> {
     let mut violations = Vec::new();
     for one in result.violations() {
-        violations.push(violation(args, one)?);
+        violations.push(violation(args, one, deadline)?);
     }
     let passed = violations.is_empty() && result.stopped.is_none();
     let certificate = passed.then(|| {
@@ -262,12 +263,16 @@ fn report(
 }
 
 /// A violation with its ordering, reduced and saved if that was asked for.
-fn violation(args: &Args, one: &Counterexample) -> Result<ExploreViolation, Failure> {
+fn violation(
+    args: &Args,
+    one: &Counterexample,
+    deadline: Option<Instant>,
+) -> Result<ExploreViolation, Failure> {
     let minimized = (!args.no_minimize && !interrupt::was_asked()).then(|| {
         let failure = aim::Failure::Class(one.class);
         let aim = Aim { fixes: args.fixes, server: args.server, failure };
         let ask = || interrupt::was_asked();
-        let mut options = minimize::Options { interrupted: Some(&ask), ..Default::default() };
+        let mut options = minimize::Options { deadline, interrupted: Some(&ask), log: None };
         minimize(&one.case, &mut Model::new(aim), &mut options).map(|minimized| minimized.case)
     });
     let minimized = minimized.and_then(Result::ok);

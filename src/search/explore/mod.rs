@@ -230,7 +230,7 @@ impl Exploration {
 /// # Ok::<(), freeorder::scenario::ScenarioError>(())
 /// ```
 #[must_use]
-pub fn explore(plan: &Plan, options: &Options<'_>) -> Exploration {
+pub fn explore<'p>(plan: &'p Plan, options: &Options<'p>) -> Exploration {
     let Some(most) = options.preemptions_max else {
         return finish(plan, options, unbounded(plan, options), None);
     };
@@ -255,7 +255,12 @@ fn unbounded(plan: &Plan, options: &Options<'_>) -> Ended {
     Walk::new(plan, &Options { reduction, ..*options }, None).run()
 }
 
-fn finish(plan: &Plan, options: &Options<'_>, ended: Ended, bound: Option<u32>) -> Exploration {
+fn finish<'p>(
+    plan: &'p Plan,
+    options: &Options<'p>,
+    ended: Ended,
+    bound: Option<u32>,
+) -> Exploration {
     let orderings = match plan.orderings() {
         Some(all) if ended.stopped.is_none() && bound.is_none() => all,
         _ => ended.orderings.clone(),

@@ -1,10 +1,12 @@
 //! The shortest ordering that leads to each violation.
 
+use std::time::Instant;
+
 use super::canonical::Canonical;
 use super::driver::{Driver, Executed};
 use super::plan::Plan;
 use super::walk::{Found, States, note};
-use super::{Counterexample, Options};
+use super::{Counterexample, Limits, Options};
 use crate::journal::mix;
 use crate::violation::ViolationClass;
 
@@ -17,9 +19,9 @@ const CHOICES_MAX: usize = 1000;
 ///
 /// The orderings of one choice are looked at first, then those of two, and so on, over states that
 /// are merged but with no order taken for another: the first to show a class are the shortest.
-pub(super) fn counterexamples(
-    plan: &Plan,
-    options: &Options<'_>,
+pub(super) fn counterexamples<'p>(
+    plan: &'p Plan,
+    options: &Options<'p>,
     found: Found,
     bound: Option<u32>,
 ) -> Vec<Counterexample> {
@@ -33,6 +35,7 @@ pub(super) fn counterexamples(
         found,
         seen: States::default(),
         looked_at: 0,
+        limits: options.limits,
         frontier: usize::MAX,
     };
     let proven = search.run();
@@ -49,6 +52,7 @@ pub(super) fn counterexamples(
 type Course = (Option<usize>, u32);
 
 struct Search<'p> {
+    limits: Limits<'p>,
     driver: Driver<'p>,
     canonical: Canonical,
     bound: Option<u32>,
@@ -106,7 +110,8 @@ impl Search<'_> {
         }
         self.seen.insert(key, choices);
         self.looked_at += 1;
-        if self.looked_at >= STATES_MAX {
+        let late = || self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if self.looked_at >= STATES_MAX || (self.limits.interrupted)() || late() {
             return None;
         }
         for (chosen, _) in self.canonical.representatives(&self.driver, &moves) {

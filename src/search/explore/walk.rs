@@ -250,6 +250,9 @@ impl<'a> Walk<'a> {
         let limits = &self.options.limits;
         let bytes = self.bytes();
         self.ended.bytes = self.ended.bytes.max(bytes);
+        // A table that is full is copied into one of twice the size.
+        let is_full = self.seen.len() == self.seen.capacity();
+        let bytes = if is_full { 3 * bytes } else { bytes };
         self.ended.stopped = if self.seen.len() as u64 >= limits.states_max {
             Some(Stop::States)
         } else if bytes >= limits.memory_max_bytes {
