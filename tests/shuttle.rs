@@ -1,4 +1,5 @@
-//! The models of threads at sizes that loom cannot finish, under three kinds of random schedules.
+//! The models of threads at sizes that loom cannot finish, under three kinds of random schedules:
+//! each has more threads than the five that loom can have at all.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test --release --test shuttle`: the flag of `tests/loom.rs`, so
 //! that one build makes both.
