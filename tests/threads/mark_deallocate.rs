@@ -98,8 +98,7 @@ pub fn model(exchange: Exchange, calls: &[Call]) -> Outcome {
     };
     let threads: Vec<_> = calls.iter().map(start).collect();
     let returned: u32 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
-    let mut outcome = Outcome::default();
-    outcome.found = buffer.server.lock().unwrap().verdict();
+    let mut outcome = Outcome::of(buffer.server.lock().unwrap().verdict());
     if returned > 1 {
         outcome.found.insert(OracleName::SingleFree);
     }

@@ -100,8 +100,7 @@ pub fn model(fixes: FixSet, clients: u64, buffers: u64) -> Outcome {
     let others: Vec<_> = others.collect();
     session(Arc::clone(&server), fixes, 0, buffers);
     others.into_iter().for_each(|thread| thread.join().unwrap());
-    let mut outcome = Outcome::default();
-    outcome.found = server.lock().unwrap().verdict();
+    let mut outcome = Outcome::of(server.lock().unwrap().verdict());
     if !decide::reads_old_first(fixes) {
         outcome.seen.insert(Mark::ReconnectedWithUnread);
     }

@@ -54,6 +54,5 @@ pub fn model(holds: Holds, processes: u64, addresses: u64) -> Outcome {
     });
     let clients: Vec<_> = clients.collect();
     clients.into_iter().for_each(|client| client.join().unwrap());
-    let found = server.lock().unwrap().verdict();
-    Outcome { found, ..Outcome::default() }
+    Outcome::of(server.lock().unwrap().verdict())
 }
