@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -509,4 +510,178 @@ fn more_clients_than_descriptors_wait_for_their_turn() {
     let of = |field: &str| summary[field].as_u64().unwrap();
     assert_eq!((of("alloc"), of("free"), of("connections")), (60, 60, 60));
     assert_eq!(summary["balanced"], true);
+}
+
+/// The numbers of the messages about a device in a recording, in its order.
+fn numbers(recording: &Path, device: i32) -> Vec<u64> {
+    let bytes = fs::read(recording).unwrap();
+    let heads = bytes.chunks_exact(72).map(Head::of);
+    let own = heads.filter(|head| head.device == device && head.code == RecordType::Alloc as u8);
+    own.map(|head| head.timestamp).collect()
+}
+
+/// How often clients reconnect.
+const RECONNECTIONS: u64 = if cfg!(feature = "slow-tests") { 20_000 } else { 1_000 };
+
+/// One reader may be slower than another, yet what was written before a connection was made comes
+/// before what was written to it: whether the old one is closed or not, however short it was.
+#[test]
+fn a_client_that_reconnects_is_not_overtaken_by_itself() {
+    let folder = Folder::new();
+    let recording = folder.at("r");
+    let arguments = ["--readers", "4", "--record", recording.to_str().unwrap()];
+    let mut server = Server::start_in(folder, &[&arguments[..], &["--format", "json"]].concat());
+    let socket = server.folder.at("s");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Readers that have nothing else to do are never slow.
+        let busy = [0, 1, 2].map(|device| {
+            let (mut client, done) = (server.client(112), &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    client.send(alloc(device, 4096, 64, 0));
+                }
+            })
+        });
+        let clients: Vec<_> = (10..13_u8)
+            .map(|device| {
+                let socket = &socket;
+                scope.spawn(move || {
+                    let mut choices = Seeded::new(device.into());
+                    let (mut open, mut nth) = (Vec::new(), 0);
+                    for _ in 0..RECONNECTIONS {
+                        let size = RECORD_SIZES[choices.pick(4) as usize];
+                        let stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+                        let mut client = served::Client { stream, size };
+                        // Not all at once: the readers must meet some of them one by one.
+                        sleep(Duration::from_micros(choices.pick(200)));
+                        let stays = choices.pick(4) == 0;
+                        // Of a connection that stays, a single message is only whole after a while.
+                        for _ in 0..choices.pick(3) + 1 + u64::from(stays) {
+                            client
+                                .send(Head { timestamp: nth, ..alloc(device.into(), 4096, 64, 0) });
+                            nth += 1;
+                        }
+                        if stays {
+                            open.push(client);
+                            open.drain(..open.len().saturating_sub(4));
+                        }
+                    }
+                    nth
+                })
+            })
+            .collect();
+        let sent: Vec<u64> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        done.store(true, Ordering::Relaxed);
+        busy.into_iter().for_each(|client| client.join().unwrap());
+        let summary = server.summary();
+        assert_eq!((summary["torn"].as_u64(), summary["refused"].as_u64()), (Some(0), Some(0)));
+        for (device, sent) in (10..).zip(sent) {
+            assert!(sent > RECONNECTIONS && numbers(&recording, device).into_iter().eq(0..sent));
+        }
+    });
+}
+
+/// Several readers are there to be used: each has its share of the clients.
+#[test]
+fn each_reader_has_its_share() {
+    for (arguments, readers) in [(&["--readers", "3"][..], 3), (&["--log", "--readers", "3"], 1)] {
+        let mut server = Server::start(arguments);
+        let mut clients: Vec<_> = (0..6).map(|_| server.client(112)).collect();
+        let waits = || -> Vec<u64> {
+            let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap();
+            let waits = |status: String| {
+                let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt"));
+                line.unwrap().split_once(':').unwrap().1.trim().parse().unwrap()
+            };
+            let status =
+                |thread: std::io::Result<fs::DirEntry>| thread.unwrap().path().join("status");
+            threads.map(|thread| waits(fs::read_to_string(status(thread)).unwrap())).collect()
+        };
+        let mut ask_all =
+            || clients.iter_mut().for_each(|client| drop(client.ask(RecordType::Query, 0)));
+        ask_all();
+        let before = waits();
+        assert_eq!(before.len(), readers);
+        (0..50).for_each(|_| ask_all());
+        let after = waits();
+        // Two clients each, which ask and wait: it sleeps before many of the questions.
+        let slept = before.iter().zip(&after).map(|(before, after)| after - before);
+        assert!(slept.clone().all(|slept| slept > 5), "{:?}", slept.collect::<Vec<u64>>());
+        assert_eq!(server.stop(Signal::SIGTERM), 0);
+    }
+}
+
+/// A recording that cannot be written on is a prefix, and no reader serves on without it.
+#[test]
+fn a_recording_that_fails_ends_every_reader() {
+    let mut command = Command::new("sh");
+    let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+    command.args(["-c", limited, env!("CARGO_BIN_EXE_freeorder")]);
+    let folder = Folder::new();
+    let recording = folder.at("r");
+    let arguments = ["--readers", "3", "--record", recording.to_str().unwrap()];
+    let mut server = Server::spawn(folder, command, &arguments);
+    let clients: Vec<_> = (0..6).map(|_| server.client(112)).collect();
+    let clients: Vec<_> = (0..)
+        .zip(clients)
+        .map(|(device, mut client)| {
+            std::thread::spawn(move || {
+                for nth in 0.. {
+                    let head = Head { timestamp: nth, ..alloc(device, 4096, 64, 0) };
+                    if client.stream.write_all(&head.record(112)).is_err() {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    assert_eq!(server.child.wait().unwrap().code(), Some(2));
+    let err = server.text("err");
+    assert!(err.contains(recording.to_str().unwrap()) && err.contains("File too large"), "{err}");
+    let recorded: usize = (0..6)
+        .map(|device| {
+            let numbers = numbers(&recording, device);
+            assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "not a prefix");
+            numbers.len()
+        })
+        .sum();
+    assert!(recorded * 72 + 72 > 32 << 10, "{recorded}");
+}
+
+/// Who asks for more than is printed is not read: what waits to be printed has a limit, too.
+#[test]
+fn dumps_that_nobody_reads_do_not_pile_up() {
+    let folder = Folder::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_freeorder"));
+    command.arg("serve").arg("--socket").arg(folder.at("s")).args(["--readers", "2"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let server = Server { child: command.spawn().unwrap(), folder };
+    while !server.folder.at("s").exists() {
+        sleep(Duration::from_millis(2));
+    }
+    let mut clients: Vec<_> = (0..4).map(|_| server.client(72)).collect();
+    for device in 0..32 {
+        (0..10).for_each(|nth| clients[0].send(alloc(device, nth * 1024, 64, 0)));
+    }
+    clients[0].ask(RecordType::Query, 0);
+    let dump = Head { code: RecordType::DumpRemaining as u8, process: 1, ..Head::default() };
+    clients.iter().for_each(|client| client.stream.set_nonblocking(true).unwrap());
+    let (mut asked, mut refused_in_a_row) = (0, 0);
+    while refused_in_a_row < 300 {
+        let written =
+            clients.iter_mut().filter_map(|client| client.stream.write(&dump.record(72)).ok());
+        let written = written.count();
+        asked += written;
+        refused_in_a_row = if written > 0 { 0 } else { refused_in_a_row + 1 };
+        assert!(asked < 20_000, "{asked} dumps that nobody reads");
+        if written == 0 {
+            sleep(Duration::from_millis(1));
+        }
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(asked > 1000 && peak < 100_000, "{asked} dumps, {peak} kB");
 }

@@ -14,6 +14,9 @@ use crate::serve::{Config, DEFAULT_SOCKET, Semantics, ServeError, serve};
 use console::Console;
 pub use report::ServeReport;
 
+/// More readers than this are there if somebody asks for them.
+const READERS_MAX: usize = 4;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The socket that clients look for
@@ -40,6 +43,9 @@ pub struct Args {
     /// Print each message, as the server of the last era does
     #[arg(long)]
     log: bool,
+    /// Threads that read; else one for each processor, at most 4; with --log it is one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    readers: Option<u8>,
     /// Refuse to keep more live buffers than this
     #[arg(long, value_name = "N", default_value_t = 1 << 24)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -54,6 +60,11 @@ fn machine(text: &str) -> Result<Machine, String> {
         let names = Machine::ALL.into_iter().map(Machine::name);
         format!("unknown machine `{text}`; {}", crate::suggest::hint(text, names))
     })
+}
+
+/// As many as can run at once: more than some only wait for the books, or for a processor.
+fn readers() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(READERS_MAX))
 }
 
 impl From<ServeError> for Failure {
@@ -74,6 +85,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         reap_every: seconds(args.reap),
         live_max: args.live_max as usize,
         log: args.log,
+        readers: args.readers.map_or_else(readers, usize::from),
     };
     let mut console = Console::new(&config, args.format, seconds(args.stats));
     let (table, counts) = serve(&config, &mut |report| console.report(report))?;

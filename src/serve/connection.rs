@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::framing::Framing;
+use super::shared::Shared;
 use super::state::{Client, State};
 
 /// How long a client must be silent before its first bytes are taken for a whole record, if a
@@ -70,8 +71,9 @@ impl Connection {
         !self.client.out.is_empty()
     }
 
-    /// Reads what is there, in a buffer that everybody shares.
-    pub(super) fn read(&mut self, state: &mut State, buffer: &mut [u8]) -> Fate {
+    /// Reads what is there, in a buffer that all connections of a reader share. The books are taken
+    /// for what has been read, and not before.
+    pub(super) fn read(&mut self, shared: &Shared<'_>, buffer: &mut [u8]) -> Fate {
         for _ in 0..READS_MAX {
             if self.is_blocked() {
                 return Fate::Open;
@@ -88,10 +90,11 @@ impl Connection {
                 // everything that it wrote has been read.
                 Err(_) => return Fate::Closed,
             };
-            if self.take(state, &buffer[..kept + read]) == Fate::Closed {
+            if self.take(&mut shared.state(), &buffer[..kept + read]) == Fate::Closed {
                 return Fate::Closed;
             }
-            if read < room {
+            // Whether a first message is whole may be seen at once: if its client has gone.
+            if read < room && self.whole_at.is_none() {
                 return Fate::Open;
             }
         }

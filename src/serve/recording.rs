@@ -37,17 +37,21 @@ impl Recording {
         }
     }
 
-    /// Hands everything that was taken to the system.
+    /// Hands everything that was taken to the system. Once that has failed, it always does: nothing
+    /// is written behind what is missing, and nothing is answered.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if !self.waiting.is_empty() {
             self.write();
         }
-        self.error.take().map_or(Ok(()), Err)
+        match &self.error {
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            None => Ok(()),
+        }
     }
 
     fn write(&mut self) {
-        if let Err(error) = self.file.write_all(&self.waiting) {
-            self.error.get_or_insert(error);
+        if self.error.is_none() {
+            self.error = self.file.write_all(&self.waiting).err();
         }
         self.waiting.clear();
     }

@@ -1,24 +1,27 @@
-//! The loop: one thread, which sleeps until there is something to read.
+//! The server: a thread that listens, prints, looks for the dead and ends all, and reads its share of
+//! the connections; the others read theirs.
 
 use std::io;
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::ServeError;
-use super::connection::{Connection, Fate};
+use super::reader::Reader;
 use super::recording::Recording;
+use super::shared::Shared;
 use super::socket::{Claimed, claim};
 use super::state::{Counts, State};
 use super::table::{Semantics, Table};
 use crate::allocator::memory_map::Machine;
-
-/// What is read of a client at once.
-const BUFFER: usize = 256 << 10;
 
 /// How often the server looks up without a reason.
 const TICK: Duration = Duration::from_millis(250);
@@ -46,8 +49,10 @@ pub struct Config {
     pub reap_every: Option<Duration>,
     /// More live keys are refused.
     pub live_max: usize,
-    /// Print each message.
+    /// Print each message; then there is one reader, so that clients wait for the printing.
     pub log: bool,
+    /// Threads that read, from 1.
+    pub readers: usize,
 }
 
 /// What the server says while it runs.
@@ -74,261 +79,273 @@ pub fn serve(
     config: &Config,
     report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>,
 ) -> Result<(Table, Counts), ServeError> {
-    let mut server = Server::new(config)?;
-    let mut flow = report(Report::Listening);
-    while flow.is_continue() && !server.stopping {
-        server.round()?;
-        flow = server.tell(report);
-    }
-    server.last_words()?;
+    let system = |error: nix::errno::Errno| ServeError::System(error.into());
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGINT);
+    mask.add(Signal::SIGTERM);
+    mask.thread_block().map_err(system)?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    let signals = SignalFd::with_flags(&mask, flags).map_err(system)?;
+    let claimed = claim(&config.socket)?;
+    let recording = config.record.as_ref().map(|path| {
+        let created = Recording::create(path);
+        created.map_err(|error| ServeError::Recording { path: path.clone(), error })
+    });
+    let table = Table::new(config.semantics, config.live_max);
+    let mut state = State::new(table, recording.transpose()?);
+    (state.machine, state.log) = (config.machine, config.log);
+    let readers = if config.log { 1 } else { config.readers.max(1) };
+    let shared = Shared::new(config, state, readers)?;
+    let mut server = Server::new(&shared, claimed, signals)?;
+    let flow = report(Report::Listening);
+    let helpers = server.with_helpers(flow, report)?;
+    server.last_words(helpers)?;
     let _ = server.tell(report);
-    Ok((server.state.table, server.state.counts))
+    drop(server);
+    let state = shared.into_state();
+    Ok((state.table, state.counts))
 }
 
-struct Server<'c> {
-    config: &'c Config,
+struct Server<'s> {
+    shared: &'s Shared<'s>,
     claimed: Claimed,
-    epoll: Epoll,
     signals: SignalFd,
-    state: State,
-    connections: Vec<Option<Connection>>,
-    free: Vec<usize>,
-    buffer: Vec<u8>,
-    /// Connections whose first bytes may be a whole record.
-    undecided: Vec<usize>,
-    /// Connections that may have something to send.
-    answering: Vec<usize>,
-    /// Connections of which everything has been read.
-    ending: Vec<usize>,
+    reader: Reader<'s>,
+    /// Connections that are read once everything has been that was written before them: with what
+    /// was asked of the readers for it.
+    asked: Option<(u64, Vec<UnixStream>)>,
+    /// Connections that come after those.
+    accepted: Vec<UnixStream>,
     started: Instant,
     reap_at: Option<Instant>,
     tick_at: Instant,
-    /// No more connections can be accepted for now.
-    full: bool,
+    /// No more connections can be accepted until there are more of those that are gone.
+    full: Option<u64>,
     stopping: bool,
 }
 
-impl<'c> Server<'c> {
-    fn new(config: &'c Config) -> Result<Self, ServeError> {
-        let system = |error: nix::errno::Errno| ServeError::System(error.into());
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGINT);
-        mask.add(Signal::SIGTERM);
-        mask.thread_block().map_err(system)?;
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals = SignalFd::with_flags(&mask, flags).map_err(system)?;
-        let claimed = claim(&config.socket)?;
-        let recording = config.record.as_ref().map(|path| {
-            let created = Recording::create(path);
-            created.map_err(|error| ServeError::Recording { path: path.clone(), error })
-        });
-        let mut state =
-            State::new(Table::new(config.semantics, config.live_max), recording.transpose()?);
-        (state.machine, state.log) = (config.machine, config.log);
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(system)?;
-        let readable = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
-        epoll.add(&claimed.listener, readable(LISTENER)).map_err(system)?;
-        epoll.add(&signals, readable(SIGNALS)).map_err(system)?;
+impl<'s> Server<'s> {
+    fn new(
+        shared: &'s Shared<'s>,
+        claimed: Claimed,
+        signals: SignalFd,
+    ) -> Result<Self, ServeError> {
+        let reader = Reader::new(shared, 0)?;
+        reader.watch(&claimed.listener, LISTENER).map_err(io::Error::from)?;
+        reader.watch(&signals, SIGNALS).map_err(io::Error::from)?;
         let now = Instant::now();
         Ok(Self {
-            config,
+            shared,
             claimed,
-            epoll,
             signals,
-            state,
-            connections: Vec::new(),
-            free: Vec::new(),
-            buffer: vec![0; BUFFER],
-            undecided: Vec::new(),
-            answering: Vec::new(),
-            ending: Vec::new(),
+            reader,
+            asked: None,
+            accepted: Vec::new(),
             started: now,
-            reap_at: config.reap_every.map(|every| now + every),
+            reap_at: shared.config.reap_every.map(|every| now + every),
             tick_at: now + TICK,
-            full: false,
+            full: None,
             stopping: false,
         })
     }
 
-    /// Waits, reads whoever has something to say, records that, and answers.
+    /// Serves, with the help of the other readers, and answers them when all have stopped.
+    fn with_helpers(
+        &mut self,
+        flow: ControlFlow<()>,
+        report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<Reader<'s>>, ServeError> {
+        let numbers = 1..self.shared.readers();
+        let helpers = numbers.map(|number| Reader::new(self.shared, number));
+        let helpers: Vec<Reader<'s>> = helpers.collect::<Result<_, _>>()?;
+        thread::scope(|scope| {
+            let stop = self.shared.until_dropped();
+            let start = |reader: Reader<'s>| {
+                thread::Builder::new().name("reader".into()).spawn_scoped(scope, || reader.run())
+            };
+            let threads: Vec<_> = helpers.into_iter().map(start).collect::<io::Result<_>>()?;
+            let served = self.serve(flow, report);
+            drop(stop);
+            let ended = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            let helpers: Vec<Reader<'s>> = ended.collect::<Result<_, _>>()?;
+            served.map(|()| helpers)
+        })
+    }
+
+    fn serve(
+        &mut self,
+        mut flow: ControlFlow<()>,
+        report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ServeError> {
+        while flow.is_continue() && !self.stopping && !self.shared.is_stopping() {
+            self.round()?;
+            flow = self.tell(report);
+        }
+        Ok(())
+    }
+
     fn round(&mut self) -> Result<(), ServeError> {
-        let mut events = [EpollEvent::empty(); 256];
-        let ready = match self.epoll.wait(&mut events, self.timeout()) {
-            Ok(ready) => ready,
-            Err(nix::errno::Errno::EINTR) => 0,
-            Err(error) => return Err(ServeError::System(error.into())),
-        };
-        self.state.table.set_now(self.started.elapsed().as_secs());
-        for event in &events[..ready] {
-            match event.data() {
-                LISTENER => self.accept()?,
-                SIGNALS => {
-                    self.stopping |= self.signals.read_signal().is_ok_and(|got| got.is_some())
-                }
-                token => self.ready(token as usize),
+        let wake_at = self.reap_at.map_or(self.tick_at, |at| at.min(self.tick_at));
+        self.shared.state().table.set_now(self.started.elapsed().as_secs());
+        self.reader.round(Some(wake_at))?;
+        for token in std::mem::take(&mut self.reader.others) {
+            if token == LISTENER {
+                self.accept()?;
+            } else {
+                self.stopping |= self.signals.read_signal().is_ok_and(|got| got.is_some());
             }
         }
-        self.silences();
-        self.answer()?;
+        self.hand_out();
+        self.listen_again();
         self.reap();
         Ok(())
     }
 
-    fn timeout(&self) -> EpollTimeout {
-        let of = |index: &usize| self.connections[*index].as_ref().and_then(Connection::whole_at);
-        let wakes = self.undecided.iter().filter_map(of).chain(self.reap_at);
-        let next = wakes.fold(self.tick_at, Instant::min);
-        let wait = next.saturating_duration_since(Instant::now());
-        let milliseconds = wait.as_micros().div_ceil(1000);
-        u16::try_from(milliseconds).map_or(EpollTimeout::from(u16::MAX), EpollTimeout::from)
-    }
-
+    /// Accepts whoever waits.
     fn accept(&mut self) -> Result<(), ServeError> {
+        let before = self.accepted.len();
         loop {
-            let stream = match self.claimed.listener.accept() {
-                Ok((stream, _)) => stream,
+            let closed = self.shared.closed_count();
+            match self.claimed.listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(true)?;
+                    self.accepted.push(stream);
+                }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Ok(()),
-                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => continue,
+                    io::ErrorKind::WouldBlock => break,
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     // Out of file descriptors: whoever waits is accepted when another one goes.
                     _ => {
-                        let _ = self.epoll.delete(&self.claimed.listener);
-                        self.full = true;
-                        return Ok(());
+                        let _ = self.reader.unwatch(&self.claimed.listener);
+                        self.full = Some(closed);
+                        self.shared.set_full(true);
+                        break;
                     }
                 },
-            };
-            stream.set_nonblocking(true)?;
-            let index = self.free.pop().unwrap_or_else(|| {
-                self.connections.push(None);
-                self.connections.len() - 1
-            });
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, index as u64);
-            self.epoll.add(&stream, event).map_err(io::Error::from)?;
-            self.connections[index] = Some(Connection::new(stream, self.config.record_size));
-            self.state.counts.connections += 1;
-            self.state.counts.open += 1;
-        }
-    }
-
-    /// Reads a connection that has something to say.
-    fn ready(&mut self, index: usize) {
-        let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else {
-            return;
-        };
-        let had_answers = connection.has_answers();
-        if had_answers {
-            connection.answer();
-        }
-        if connection.read(&mut self.state, &mut self.buffer) == Fate::Closed {
-            connection.end(&mut self.state);
-            self.ending.push(index);
-            return;
-        }
-        if connection.whole_at().is_some() && !self.undecided.contains(&index) {
-            self.undecided.push(index);
-        }
-        if had_answers || connection.has_answers() {
-            self.answering.push(index);
-        }
-    }
-
-    fn close(&mut self, index: usize) {
-        let Some(mut connection) = self.connections[index].take() else { return };
-        connection.answer();
-        let _ = self.epoll.delete(connection.stream());
-        connection.gone(&mut self.state);
-        self.free.push(index);
-        if self.full {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, LISTENER);
-            self.full = self.epoll.add(&self.claimed.listener, event).is_err();
-        }
-    }
-
-    /// Looks at the connections of which it was not clear whether more would follow.
-    fn silences(&mut self) {
-        let now = Instant::now();
-        for index in std::mem::take(&mut self.undecided) {
-            let Some(connection) = &mut self.connections[index] else { continue };
-            match connection.whole_at() {
-                Some(at) if at <= now => {
-                    connection.silence(&mut self.state);
-                    self.answering.push(index);
-                }
-                Some(_) => self.undecided.push(index),
-                None => {}
             }
         }
-    }
-
-    /// Records first, then answers: what was answered is in the recording.
-    fn answer(&mut self) -> Result<(), ServeError> {
-        self.flush()?;
-        for index in std::mem::take(&mut self.answering) {
-            let Some(connection) = &mut self.connections[index] else { continue };
-            connection.answer();
-            let mut flags = EpollFlags::EPOLLIN;
-            if connection.is_blocked() {
-                flags = EpollFlags::EPOLLOUT;
-            } else if connection.has_answers() {
-                flags |= EpollFlags::EPOLLOUT;
-            }
-            let mut event = EpollEvent::new(flags, index as u64);
-            self.epoll.modify(connection.stream(), &mut event).map_err(io::Error::from)?;
-        }
-        for index in std::mem::take(&mut self.ending) {
-            self.close(index);
-        }
+        let came = (self.accepted.len() - before) as u64;
+        let mut state = self.shared.state();
+        state.counts.connections += came;
+        state.counts.open += came;
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), ServeError> {
-        self.state.flush().map_err(|error| {
-            let path = self.config.record.clone().unwrap_or_default();
-            ServeError::Recording { path, error }
-        })
+    /// Gives connections to readers, once everything has been read that was written before they
+    /// were made: a client that reconnects, or a program that is started after the end of another
+    /// one, must not overtake what is in the hands of a slower reader.
+    fn hand_out(&mut self) {
+        let done = self.shared.done();
+        if let Some((_, streams)) = self.asked.take_if(|(request, _)| *request <= done) {
+            let mut streams = streams.into_iter();
+            self.hand_out_together(&mut streams);
+            self.accepted.splice(0..0, streams);
+        }
+        if self.asked.is_none() && !self.accepted.is_empty() {
+            self.asked = Some((self.shared.ask(), std::mem::take(&mut self.accepted)));
+        }
+    }
+
+    /// Gives those that do not precede each other, or that one reader takes one after the other: the
+    /// rest must wait until those have been read, too.
+    fn hand_out_together(&self, streams: &mut std::vec::IntoIter<UnixStream>) {
+        let mut same = None;
+        while let Some(stream) = streams.as_slice().first() {
+            let said = Said::of(stream);
+            if same.is_some() && said != Said::All {
+                return;
+            }
+            let reader = same.unwrap_or_else(|| self.shared.least_busy());
+            streams.next().into_iter().for_each(|stream| self.shared.give(stream, reader));
+            match said {
+                Said::Nothing => {}
+                Said::Something => return,
+                Said::All => same = Some(reader),
+            }
+        }
+    }
+
+    /// Accepts again, if one is gone.
+    fn listen_again(&mut self) {
+        if self.full.is_some_and(|closed| closed != self.shared.closed_count())
+            && self.reader.watch(&self.claimed.listener, LISTENER).is_ok()
+        {
+            self.full = None;
+            self.shared.set_full(false);
+        }
     }
 
     fn reap(&mut self) {
         if self.reap_at.is_some_and(|at| at <= Instant::now()) {
-            self.state.reap();
-            self.reap_at = self.config.reap_every.map(|every| Instant::now() + every);
+            self.shared.state().reap();
+            self.reap_at = self.shared.config.reap_every.map(|every| Instant::now() + every);
         }
     }
 
     /// Reports what there is to report.
     fn tell(&mut self, report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
-        if !self.state.warnings.is_empty() {
-            report(Report::Warning(&std::mem::take(&mut self.state.warnings)))?;
+        let mut state = self.shared.state();
+        let warnings = std::mem::take(&mut state.warnings);
+        let text = std::mem::take(&mut state.text);
+        drop(state);
+        if !warnings.is_empty() {
+            report(Report::Warning(&warnings))?;
         }
-        if !self.state.text.is_empty() {
-            report(Report::Log(&std::mem::take(&mut self.state.text)))?;
+        if !text.is_empty() {
+            report(Report::Log(&text))?;
         }
+        self.shared.was_printed();
         let now = Instant::now();
         if self.tick_at <= now || self.stopping {
             self.tick_at = now + TICK;
-            report(Report::Tick(&self.state.table, &self.state.counts))?;
+            let state = self.shared.state();
+            report(Report::Tick(&state.table, &state.counts))?;
         }
         ControlFlow::Continue(())
     }
 
     /// Reads what clients had written before the server was told to end.
-    fn last_words(&mut self) -> Result<(), ServeError> {
+    fn last_words(&mut self, mut helpers: Vec<Reader<'s>>) -> Result<(), ServeError> {
         let until = Instant::now() + LAST_WORDS;
+        helpers.iter_mut().chain([&mut self.reader]).try_for_each(Reader::read_all)?;
         self.accept()?;
+        let asked = self.asked.take().map(|(_, streams)| streams).unwrap_or_default();
+        helpers.iter_mut().try_for_each(|reader| reader.append([]))?;
+        self.reader.append(asked.into_iter().chain(self.accepted.drain(..)))?;
         loop {
-            let before = self.state.counts.messages;
-            (0..self.connections.len()).for_each(|index| self.ready(index));
-            if self.state.counts.messages == before || until <= Instant::now() {
+            let before = self.shared.state().counts.messages;
+            for reader in helpers.iter_mut().chain([&mut self.reader]) {
+                reader.read_all()?;
+            }
+            if self.shared.state().counts.messages == before || until <= Instant::now() {
                 break;
             }
-            self.answer()?;
         }
-        for connection in self.connections.iter_mut().flatten() {
-            connection.end(&mut self.state);
+        helpers.iter_mut().chain([&mut self.reader]).try_for_each(Reader::end_all)
+    }
+}
+
+/// What was written to a connection that nobody has read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// It precedes no other one that is there.
+    Nothing,
+    Something,
+    /// It is closed.
+    All,
+}
+
+impl Said {
+    fn of(stream: &UnixStream) -> Self {
+        let mut looked = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut looked, PollTimeout::ZERO) {
+            Ok(0) => Self::Nothing,
+            Ok(_) if looked[0].revents().is_some_and(|is| is.contains(PollFlags::POLLHUP)) => {
+                Self::All
+            }
+            _ => Self::Something,
         }
-        self.answer()?;
-        (0..self.connections.len()).for_each(|index| self.close(index));
-        Ok(())
     }
 }

@@ -227,6 +227,11 @@ impl State {
         self.text.push_str(&log::reaped(&removed));
     }
 
+    /// Bytes of text that wait to be printed.
+    pub(super) fn unprinted(&self) -> usize {
+        self.text.len() + self.warnings.len()
+    }
+
     /// Hands the recording to the system: before anything is answered, and before waiting.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.recording.as_mut().map_or(Ok(()), Recording::flush)
