@@ -54,9 +54,11 @@ impl Footprint {
                 let entries = match server {
                     // Entries of a buffer id on whatever device.
                     ServerKind::K0 => keys,
-                    ServerKind::K1 | ServerKind::K2 | ServerKind::K2e => keys && meet,
-                    // Counters of a device that stop at 0: see `counters_add_up`.
-                    ServerKind::Shm => false,
+                    // Without keys in the server the oracles have theirs; for its counters, which
+                    // stop at 0, see `counters_add_up`.
+                    ServerKind::K1 | ServerKind::K2 | ServerKind::K2e | ServerKind::Shm => {
+                        keys && meet
+                    }
                 };
                 entries || (root == other && meet)
             }
