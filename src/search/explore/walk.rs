@@ -173,8 +173,10 @@ impl<'a> Walk<'a> {
         } else {
             self.ended.orderings = frame.orderings.clone();
         }
-        if !self.by_order {
-            self.seen.insert(frame.key, frame.orderings);
+        if !self.by_order
+            && let Some(known) = self.seen.get_mut(&frame.key)
+        {
+            *known = frame.orderings;
         }
     }
 
