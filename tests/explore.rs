@@ -240,7 +240,7 @@ fn equal_handles_are_taken_once() {
     assert_eq!((one.orderings.to_string().as_str(), one.states), ("6", 4));
 }
 
-const LETTERS: [&str; 26] = [
+const LETTERS: [&str; 29] = [
     "drop b0",
     "drop b1",
     "drop b2",
@@ -256,7 +256,10 @@ const LETTERS: [&str; 26] = [
     "release b1 backing",
     "release b1 d0",
     "release b1 d1",
+    "release b1 d4",
     "release b2 d1",
+    "release b0 d4",
+    "release b0 d5",
     "use b1",
     "cycle b0",
     "gc",
@@ -281,7 +284,8 @@ const STARTS: [&str; 5] = [
 /// A small scenario of a seed, with a block of up to so many steps.
 fn small(seed: u64, most: u64) -> (Scenario, FixSet, ServerKind) {
     let mut choices = Seeded::new(seed);
-    let mut text = "freeorder 1\nopen m0 1x2\n".to_owned();
+    // On the chips 0, 1, 4 and 5.
+    let mut text = "freeorder 1\nopen m0 2x2\n".to_owned();
     text += STARTS[choices.pick(STARTS.len() as u64) as usize];
     text += "any {\n";
     for _ in 0..2 + choices.pick(most - 1) {

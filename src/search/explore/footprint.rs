@@ -203,7 +203,7 @@ mod tests {
         "cycle",
         "release d0",
         "release d1",
-        "release d2",
+        "release d4",
         "release backing",
     ];
 
