@@ -7,6 +7,8 @@ request but `hello` also what can be observed then:
   "meshes":  {"m0": {"id", "cache", "tables": {"dram": [[address, size], ..], ..},
                      "buffers": [[address, kind], ..]} or {"closed": TEXT}, ..}
 Addresses in tables are relative to the region's base, and only allocated blocks are in them.
+{"op": "on", "thread": NAME, "request": {..}} makes the call on a thread of that name, which lives as long as
+the process; the answer comes when it has returned.
 `reset` lets everything go and closes every mesh; the process then serves the next program.
 A process that dies by a signal first writes a C++ backtrace to the file named by FREEORDER_TRACE.
 """
@@ -15,7 +17,10 @@ import gc
 import json
 import os
 import platform
+import queue
+import signal
 import sys
+import threading
 import types
 
 # The runtime logs to standard output too: answers get a descriptor of their own.
@@ -33,7 +38,7 @@ KINDS = {"dram": ttnn.BufferType.DRAM, "l1": ttnn.BufferType.L1, "l1_small": ttn
 LAYOUTS = {"tile": ttnn.TILE_LAYOUT, "row_major": ttnn.ROW_MAJOR_LAYOUT}
 MODES = {"normal": ttnn.graph.RunMode.NORMAL, "no_dispatch": ttnn.graph.RunMode.NO_DISPATCH}
 
-meshes, closed, tensors, cycles = {}, set(), {}, []
+meshes, closed, tensors, cycles, workers = {}, set(), {}, [], {}
 
 
 def watch_signals():
@@ -47,8 +52,8 @@ def watch_signals():
     libc.backtrace(frames, 1)  # loads what it needs while memory is sound
     handler_type = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
-    def died(signal, _, context):
-        libc.signal(signal, None)
+    def died(number, _, context):
+        libc.signal(number, None)
         libc.alarm(5)
         caller = caller_of_nothing(context)
         if caller:
@@ -56,7 +61,7 @@ def watch_signals():
             libc.backtrace_symbols_fd(frames, 1, out)
         else:
             libc.backtrace_symbols_fd(frames, libc.backtrace(frames, 64), out)
-        libc.kill(os.getpid(), signal)
+        libc.kill(os.getpid(), number)
 
     class Action(ctypes.Structure):
         _fields_ = [
@@ -67,8 +72,8 @@ def watch_signals():
     SA_SIGINFO = 4
     action = Action(handler=handler_type(died), flags=SA_SIGINFO)
     watch_signals.kept = action
-    for signal in (4, 6, 7, 8, 11):
-        libc.sigaction(signal, ctypes.byref(action), None)
+    for number in (4, 6, 7, 8, 11):
+        libc.sigaction(number, ctypes.byref(action), None)
 
 
 def caller_of_nothing(context):
@@ -207,19 +212,57 @@ def do_capture_end(r):
     return {"nodes": [[n["node_type"], n["params"]] for n in nodes if n["node_type"] in wanted]}
 
 
-def do_observe(r):
-    pass
+class Worker:
+    """A thread that makes one call at a time. Nothing of a call is left when its answer is there."""
+
+    def __init__(self, name):
+        self.asked, self.answered = queue.SimpleQueue(), queue.SimpleQueue()
+        threading.Thread(target=self.work, name=name, daemon=True).start()
+
+    def work(self):
+        while True:
+            request = self.asked.get()
+            answer = attempt(request)
+            request = None
+            self.answered.put(answer)
+
+    def ask(self, request):
+        self.asked.put(request)
+        return self.answered.get()
+
+
+def attempt(request):
+    """What came of a call: its answer, or what it raises."""
+    if request["op"] == "on":
+        name = request["thread"]
+        if name not in workers:
+            workers[name] = Worker(name)
+        return workers[name].ask(request["request"])
+    try:
+        return {"ok": True, **(globals()["do_" + request["op"]](request) or {})}
+    except Exception as error:
+        return {"ok": False, "error": why(error)}
+
+
+def do_end_captures(r):
+    while ttnn.graph.is_graph_capture_active():
+        ttnn.graph.end_graph_capture()
 
 
 def do_reset(r):
-    while ttnn.graph.is_graph_capture_active():
-        ttnn.graph.end_graph_capture()
+    do_end_captures(r)
+    for worker in workers.values():  # captures are of a thread
+        worker.ask({"op": "end_captures"})
     tensors.clear()
     do_gc(r)
     for mesh in reversed(list(meshes.values())):
         ttnn.close_mesh_device(mesh)
     meshes.clear()
     closed.clear()
+
+
+def do_kill(r):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def do_exit(r):
@@ -275,11 +318,7 @@ def serve():
     for line in sys.stdin:
         request = json.loads(line)
         name = request["op"]
-        try:
-            answer = {"ok": True, **(globals()["do_" + name](request) or {})}
-        except Exception as error:
-            answer = {"ok": False, "error": why(error)}
-        error = None
+        answer = attempt(request)
         if name != "hello":
             answer["buffers"] = {name: observe_tensor(tensor) for name, tensor in tensors.items()}
             answer["meshes"] = {name: observe_mesh(name, mesh) for name, mesh in meshes.items()}

@@ -27,8 +27,8 @@ pub const KNOWN: [Known; 16] = [
         id: "failed-move-loses-its-tensor",
         classes: &["oracle: failed-call"],
         needs: &["move"],
-        about: "`ttnn.move` frees the tensor before it looks whether it can make the new one: when it \
-                raises, the tensor is gone",
+        about: "`ttnn.move` frees the tensor before it looks whether it can make the new one: when \
+                it raises, the tensor is gone",
         scenario: "freeorder 1\n\
                    machine T3K\n\
                    open m0 1x1\n\
@@ -40,8 +40,8 @@ pub const KNOWN: [Known; 16] = [
         id: "capture-needs-the-mesh",
         classes: &["mismatch: what deallocate raises", "mismatch: what deallocate-unforced raises"],
         needs: &["drop-mesh", "capture-normal|capture-no-dispatch"],
-        about: "during a capture a tensor whose mesh is gone cannot be deallocated: what is captured \
-                asks it for its device",
+        about: "during a capture a tensor whose mesh is gone cannot be deallocated: what is \
+                captured asks it for its device",
         scenario: "freeorder 1\n\
                    machine T3K\n\
                    open m0 1x1\n\
@@ -148,8 +148,9 @@ pub const KNOWN: [Known; 16] = [
     Known {
         id: "capture-ended-twice",
         classes: &["crash: SIGSEGV in ttnn::graph::GraphProcessor::end_graph_capture"],
-        needs: &["capture-end", "capture-end"],
-        about: "ending a capture that has ended kills the process instead of raising",
+        needs: &["capture-end"],
+        about: "ending a capture that has ended, or that another thread began, kills the process \
+                instead of raising",
         scenario: "freeorder 1\n\
                    machine T3K\n\
                    capture begin normal\n\

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bindings::Bindings;
+use super::captures::{ends_capture_again, leaves_a_capture};
 use super::child::Ending;
 use super::process::{Death, Runtime};
 use super::protocol::{Address, Answer, MeshSeen, Request};
@@ -12,7 +13,7 @@ use super::watch::{Step, Watch};
 use crate::allocator::AllocatorId;
 use crate::fix::Preset;
 use crate::journal::Tracking;
-use crate::op::{BufferHandle, CaptureStep, MeshHandle, Op};
+use crate::op::{BufferHandle, MeshHandle, Op};
 use crate::runtime::Setup;
 use crate::runtime::object::MeshBufferState;
 use crate::scenario::{Case, Simulation};
@@ -30,6 +31,9 @@ pub struct Deviation {
     /// The facts.
     pub detail: String,
 }
+
+/// The signal of `kill`.
+const SIGKILL: i32 = 9;
 
 /// What is compared, besides everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +71,9 @@ pub fn run(runtime: &mut impl Runtime, case: &Case, check: &Check) -> Ran {
     if setup.machine != runtime.machine() {
         return Ran::Foreign;
     }
+    if leaves_a_capture(case) {
+        return Ran::Foreign;
+    }
     if ends_capture_again(case) {
         // What that does depends on the captures of the programs before.
         runtime.restart();
@@ -86,14 +93,14 @@ pub fn run(runtime: &mut impl Runtime, case: &Case, check: &Check) -> Ran {
     };
     let mut calls = 0;
     let mut end = None;
-    for (place, (_, op)) in case.ops.iter().enumerate() {
+    for (place, (thread, op)) in case.ops.iter().enumerate() {
         let request = match pair.names.translate(&pair.setup, op) {
             Translated::Nothing => continue,
             Translated::Foreign => {
                 end = Some(Ran::Foreign);
                 break;
             }
-            Translated::Ask(request) => request,
+            Translated::Ask(request) => request.on(*thread),
         };
         calls += 1;
         let found = pair.step(runtime, op, &request);
@@ -111,23 +118,6 @@ pub fn run(runtime: &mut impl Runtime, case: &Case, check: &Check) -> Ran {
         Some((class, detail)) => {
             Ran::Deviated(Deviation { step: case.ops.len() + 1, class, detail })
         }
-    })
-}
-
-/// Whether a capture ends that did not begin.
-fn ends_capture_again(case: &Case) -> bool {
-    let mut depth = 0_u32;
-    case.ops.iter().any(|(_, op)| match op {
-        Op::Capture(CaptureStep::Begin(_)) => {
-            depth += 1;
-            false
-        }
-        Op::Capture(CaptureStep::End) if depth == 0 => true,
-        Op::Capture(CaptureStep::End) => {
-            depth -= 1;
-            false
-        }
-        _ => false,
     })
 }
 
@@ -180,6 +170,10 @@ impl Pair<'_> {
         let answer = match runtime.ask(request) {
             Ok(answer) => answer,
             Err(Death { ending: Ending::Code(0), .. }) if *op == Op::Exit => return None,
+            Err(Death { ending: Ending::Signal(SIGKILL), .. }) if matches!(op, Op::Kill(_)) => {
+                self.killed(op);
+                return None;
+            }
             Err(death) => return Some(crash(&death)),
         };
         let names = self.names.clone();
@@ -206,6 +200,17 @@ impl Pair<'_> {
             let detail = format!("the runtime says {real}, the model {model}");
             (format!("mismatch: {part}"), detail)
         })
+    }
+
+    /// The process was killed: the next one begins as the first did, and counts from 0.
+    fn killed(&mut self, op: &Op) {
+        self.names.note(op);
+        self.simulation.apply(op, &mut ());
+        self.watch = Watch::default();
+        self.seen = Answer { ok: true, ..Answer::default() };
+        self.bindings = Bindings::default();
+        self.first_mesh = Some(0);
+        self.first_program = Some(0);
     }
 
     /// What was to be moved is returned as it is if somebody else holds it.

@@ -6,6 +6,7 @@
 //! is a [`Deviation`]; each has a class, which the one reducer keeps while it makes the case small.
 
 mod bindings;
+mod captures;
 mod child;
 mod descriptor;
 mod hunt;

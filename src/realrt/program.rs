@@ -4,7 +4,7 @@ use crate::allocator::Machine;
 use crate::choice::{Choices, Seeded};
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, Handle, MeshHandle, Moves, Op, Pages, Place,
-    RunMode, RunSpec,
+    ProcessId, RunMode, RunSpec, ThreadId,
 };
 use crate::runtime::Setup;
 use crate::scenario::{Case, SetupLine};
@@ -19,7 +19,9 @@ const MESHES: u32 = 4;
 /// The program of a seed on a machine.
 ///
 /// One seed in six is wild: it closes what is in use, captures without dispatch, frees in bulk,
-/// and frees one view of what another still shows. The others stay within what is promised.
+/// and frees one view of what another still shows. The others stay within what is promised. One
+/// in four makes its calls on two to four threads, and one in 24 is killed and goes on as a new
+/// process.
 ///
 /// ```
 /// use freeorder::{allocator::Machine, realrt::program};
@@ -42,10 +44,43 @@ pub fn program(machine: Machine, seed: u64) -> Case {
         let kind = choices.weighted(&WEIGHTS.map(|(tame, extra)| tame + u32::from(wild) * extra));
         draft.draw(kind, &mut choices);
     }
+    if choices.chance(1, 24) {
+        draft.second_life(shape);
+        for _ in 0..length / 2 {
+            let kind =
+                choices.weighted(&WEIGHTS.map(|(tame, extra)| tame + u32::from(wild) * extra));
+            draft.draw(kind, &mut choices);
+        }
+    }
     if wild && choices.chance(1, 8) {
         draft.push(Op::Exit);
     }
-    Case { setup, ..Case::from_ops(draft.ops) }
+    let mut case = Case { setup, ..Case::from_ops(draft.ops) };
+    if choices.chance(1, 4) {
+        on_threads(&mut case, wild, &mut choices);
+    }
+    case
+}
+
+/// The operations, one after another, on two to four threads. A capture stays on its thread: only
+/// a wild program ends one on another.
+fn on_threads(case: &mut Case, wild: bool, choices: &mut Seeded) {
+    let count = 2 + choices.pick(3);
+    let mut captures: Vec<ThreadId> = Vec::new();
+    for (thread, op) in &mut case.ops {
+        let any = ThreadId(choices.pick(count) as u32);
+        let own = captures.last().copied();
+        *thread = match op {
+            Op::Capture(CaptureStep::End) if wild && choices.chance(1, 4) => any,
+            _ => own.unwrap_or(any),
+        };
+        match op {
+            Op::Capture(CaptureStep::Begin(_)) => captures.push(*thread),
+            Op::Capture(CaptureStep::End) => drop(captures.pop()),
+            Op::Kill(_) => captures.clear(),
+            _ => {}
+        }
+    }
 }
 
 /// How often each kind of operation is drawn, and how much more often in a wild program.
@@ -113,6 +148,18 @@ impl Default for Draft {
 impl Draft {
     fn push(&mut self, op: Op) {
         self.ops.push(op);
+    }
+
+    /// The process is killed, and another one begins.
+    fn second_life(&mut self, shape: MeshShape) {
+        self.push(Op::Kill(ProcessId(0)));
+        self.meshes = vec![(MeshHandle(0), shape)];
+        self.buffers.clear();
+        self.gone.clear();
+        self.shared.clear();
+        self.views.clear();
+        self.capturing = false;
+        self.push(Op::Open { mesh: MeshHandle(0), shape, at: (0, 0) });
     }
 
     fn draw(&mut self, kind: usize, choices: &mut Seeded) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::op::ThreadId;
+
 /// A line to the driver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
@@ -12,8 +14,13 @@ pub enum Request {
     Hello,
     Reset,
     Exit,
+    Kill,
     Gc,
     CaptureEnd,
+    On {
+        thread: String,
+        request: Box<Request>,
+    },
     CaptureBegin {
         mode: &'static str,
     },
@@ -77,6 +84,18 @@ pub enum Request {
         b: String,
         function: &'static str,
     },
+}
+
+impl Request {
+    /// The same, on a thread of the scenario: the first is the process's own, and what ends the
+    /// process ends all of them.
+    #[must_use]
+    pub fn on(self, thread: ThreadId) -> Self {
+        if thread.0 == 0 || self == Self::Exit {
+            return self;
+        }
+        Self::On { thread: thread.to_string(), request: Box::new(self) }
+    }
 }
 
 /// What the driver answers.

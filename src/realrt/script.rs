@@ -58,13 +58,20 @@ impl Writer {
 pub fn script(case: &Case, deviation: &Deviation, version: &str) -> (String, usize) {
     let mut writer = Writer::new(case.start());
     let mut calls = Vec::new();
-    for (_, op) in &case.ops {
+    for (thread, op) in &case.ops {
         if let Python::Call(call) = writer.call(op) {
-            calls.push(call);
+            let other = thread.0 > 0 && *op != Op::Exit;
+            calls.push(if other { format!("on(\"{thread}\", {call:?})") } else { call });
             writer.note(op);
         }
     }
     let mut text = header(case, deviation, version);
+    if case.ops.iter().any(|(thread, _)| thread.0 > 0) {
+        text.push_str(ON);
+    }
+    if case.ops.iter().any(|(_, op)| matches!(op, Op::Kill(_))) {
+        text.push_str(KILL);
+    }
     for call in &calls {
         let _ = writeln!(text, "step({call:?})");
     }
@@ -130,6 +137,40 @@ def step(call):
                 print("  ", name, "is closed", flush=True)
 "#;
 
+const KILL: &str = r#"import os
+import signal
+import subprocess
+
+every, count, start = step, 0, int(sys.argv[1]) if sys.argv[1:] else 0
+
+
+def step(call):
+    global count
+    count += 1
+    if count > start:
+        every(call)
+
+
+def kill():  # this process dies without a word; another one goes on with the calls after this one
+    subprocess.Popen([sys.executable, __file__, str(count)])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+"#;
+
+const ON: &str = r#"from concurrent.futures import ThreadPoolExecutor
+
+threads = {}
+
+
+def on(name, call):  # a thread of its own makes the call while this one waits
+    if name not in threads:
+        threads[name] = ThreadPoolExecutor(1)
+    threads[name].submit(exec, call, globals()).result()
+
+
+"#;
+
 /// A memory configuration of one shard a core.
 pub(crate) const SHARDED: &str = r#"def sharded(kind, columns, shards, height, width):
     whole, rest = divmod(shards, columns)
@@ -146,8 +187,9 @@ pub(crate) const SHARDED: &str = r#"def sharded(kind, columns, shards, height, w
 /// The call of ttnn that a request is.
 fn call(request: &Request) -> String {
     match request {
-        Request::Hello | Request::Reset => String::new(),
+        Request::Hello | Request::Reset | Request::On { .. } => String::new(),
         Request::Exit => "raise SystemExit".to_owned(),
+        Request::Kill => "kill()".to_owned(),
         Request::Gc => "cycles.clear(); gc.collect()".to_owned(),
         Request::CaptureEnd => "graph = ttnn.graph.end_graph_capture()".to_owned(),
         Request::CaptureBegin { mode } => {

@@ -166,10 +166,55 @@ fn each_oracle_fires_on_its_fault() {
     assert!(matches!(ran, Ran::Deviated(deviation) if deviation.class == "oracle: overlap"));
 }
 
+/// Calls go to the threads of the scenario; a capture that is left goes unanswered, for the model
+/// knows captures by process, and its end elsewhere is asked.
+#[test]
+fn calls_are_made_on_the_threads_of_the_scenario() {
+    let text = "open m0 2x4\nt1: alloc b0 on m0 dram 1x2048\nt2: capture begin normal\n\
+                t2: drop b0\nt2: capture end\n";
+    assert_eq!(class(text, sound), None);
+    let elsewhere: fn(&Request, &mut Answer) -> bool = |request, _| {
+        matches!(request, Request::On { thread, request }
+            if thread == "t2" && matches!(**request, Request::Drop { .. }))
+    };
+    let left = case(&text.replace("t2: drop", "t1: drop"));
+    let ran = run(&mut Played::new(Machine::T3k, sound), &left, &Check::default());
+    assert_eq!(ran, Ran::Foreign);
+    assert_eq!(class(&text.replace("t2: capture end", "t1: capture end"), sound), None);
+    assert_eq!(class(text, elsewhere).as_deref(), Some("crash: SIGSEGV in tt::f"));
+    let deviation = Deviation { step: 5, class: String::new(), detail: String::new() };
+    let (script, calls) = script(&case(text), &deviation, "0");
+    assert!(calls == 5 && script.contains("step(\"on(\\\"t2\\\", "), "{script}");
+}
+
+/// After a process was killed the next one knows nothing of it: neither names nor counts.
+#[test]
+fn what_follows_a_kill_is_a_new_process() {
+    let text = "open m0 2x4\nalloc b0 on m0 dram 1x2048\nkill q0\ndrop b0\nopen m0 2x4\n\
+                alloc b0 on m0 dram 2x2048\n";
+    assert_eq!(class(text, sound), None);
+    let stale: fn(&Request, &mut Answer) -> bool = |_, answer| {
+        if let Some(seen) = answer.meshes.get_mut("m0").filter(|seen| seen.id == 0) {
+            seen.id = u32::from(!seen.tables["dram"].is_empty());
+        }
+        false
+    };
+    assert_eq!(class(text, stale).as_deref(), Some("mismatch: the mesh id"));
+    let deviation = Deviation { step: 6, class: String::new(), detail: String::new() };
+    let (script, calls) = script(&case(text), &deviation, "0");
+    assert!(calls == 5 && script.contains("step(\"kill()\")"), "{script}");
+}
+
 /// What cannot be asked is said to be so, and never taken for agreement.
 #[test]
 fn foreign_operations_are_told_apart() {
-    for op in ["alias b1 of b0", "alloc b1 on m0 dram 1x2048 top", "run k0 on m0 reads b0"] {
+    for op in [
+        "kill q1",
+        "process q1",
+        "alias b1 of b0",
+        "alloc b1 on m0 dram 1x2048 top",
+        "run k0 on m0 reads b0",
+    ] {
         let text = format!("open m0 2x4\nalloc b0 on m0 dram 1x2048\n{op}\n");
         let ran = run(&mut Played::new(Machine::T3k, sound), &case(&text), &Check::default());
         assert_eq!(ran, Ran::Foreign, "{op}");

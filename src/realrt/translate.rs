@@ -7,7 +7,7 @@ use super::tensors::{self, Shaped};
 use crate::interop::conform::tensor::Layout;
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Moves,
-    Op, Place, RunMode, RunSpec,
+    Op, Place, ProcessId, RunMode, RunSpec,
 };
 use crate::runtime::Setup;
 use crate::units::{BufferType, Bytes};
@@ -44,6 +44,8 @@ pub(super) struct Names {
     groups: u32,
     /// What the programs that move tensors were built for.
     moved: BTreeMap<CacheKey, BufferSpec>,
+    /// Whether the first process was killed: the rest is another's.
+    killed: bool,
 }
 
 impl Names {
@@ -59,6 +61,7 @@ impl Names {
             None => Translated::Nothing,
         };
         match op {
+            Op::Kill(ProcessId(0)) if !self.killed => Translated::Ask(Request::Kill),
             Op::Open { .. } | Op::Submesh { .. } => self.open(setup, op),
             Op::Alloc { buffer, place: Place::Mesh(mesh), spec } => {
                 self.alloc(setup, *buffer, *mesh, spec)
@@ -237,6 +240,11 @@ impl Names {
                 self.meshes.remove(name);
                 let held = self.buffers.values_mut().filter(|held| held.mesh == *name);
                 held.for_each(|held| held.expired = true);
+            }
+            Op::Kill(_) => {
+                self.killed = true;
+                self.buffers.clear();
+                self.meshes.clear();
             }
             _ => {}
         }

@@ -156,7 +156,11 @@ impl Played {
             }
             Request::CaptureBegin { .. } => Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
             Request::CaptureEnd => Op::Capture(CaptureStep::End),
-            Request::Hello | Request::Reset | Request::Exit => return None,
+            Request::On { .. }
+            | Request::Hello
+            | Request::Reset
+            | Request::Kill
+            | Request::Exit => return None,
         })
     }
 
@@ -227,6 +231,17 @@ fn spec(request: &Request) -> BufferSpec {
 impl Runtime for Played {
     #[allow(clippy::too_many_lines, reason = "what bindings refuse, case by case")]
     fn ask(&mut self, request: &Request) -> Result<Answer, Death> {
+        if let Request::On { request: inner, .. } = request {
+            let mut answer = self.ask(inner)?;
+            if (self.fault)(request, &mut answer) {
+                return Err(Death {
+                    ending: Ending::Signal(11),
+                    symbol: Some("tt::f".to_owned()),
+                    said: String::new(),
+                });
+            }
+            return Ok(answer);
+        }
         let mut answer = Answer { ok: true, ..Answer::default() };
         let reads = match request {
             Request::Use { name } => vec![name.clone()],
@@ -274,9 +289,11 @@ impl Runtime for Played {
             }
             (_, None) => {}
         }
-        if *request == Request::Exit {
+        if matches!(request, Request::Exit | Request::Kill) {
             self.restart();
-            let (ending, symbol) = (Ending::Code(0), None);
+            let by_itself = *request == Request::Exit;
+            let ending = if by_itself { Ending::Code(0) } else { Ending::Signal(9) };
+            let symbol = None;
             return Err(Death { ending, symbol, said: String::new() });
         }
         if *request == Request::CaptureEnd && self.captures == 0 {
