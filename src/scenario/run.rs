@@ -168,8 +168,8 @@ impl Simulation {
     }
 
     /// The world is compiled twice, however many kinds of observers there are: for none, where
-    /// nothing may be lost in a campaign, and for any. Under a coverage-guided fuzzer it is compiled
-    /// once: every branch is looked at after every input, even of what is never called.
+    /// nothing may be lost in a campaign, and for any. Under a coverage-guided fuzzer it is
+    /// compiled once: every branch is scanned after every input, even of what is never called.
     #[inline]
     fn drive<O: Observer>(&mut self, drive: Drive<'_>, observer: &mut O) -> Outcome {
         self.mark();
