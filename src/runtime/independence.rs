@@ -19,8 +19,8 @@ pub(crate) struct Reach {
 
 impl Runtime {
     /// Whether nothing is there that ties the ends of two buffers with different addresses: no
-    /// other process, program, capture, session of the Inspector or trace, no queue of commands, no message that
-    /// is kept back, and none of the bugs of the past.
+    /// other process, program, capture, session of the Inspector or trace, no queue of commands, no
+    /// message that is kept back, and none of the bugs of the past.
     pub(crate) fn buffers_end_alone(&self) -> bool {
         let client = &self.client;
         let plain = client.full_for == 0 && !client.stalled && !client.reconnected;

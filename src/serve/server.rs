@@ -1,5 +1,5 @@
-//! The server: a thread that listens, prints, looks for the dead and ends all, and reads its share of
-//! the connections; the others read theirs.
+//! The server: a thread that listens, prints, looks for the dead and ends all, and reads its share
+//! of the connections; the others read theirs.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -248,8 +248,8 @@ impl<'s> Server<'s> {
         }
     }
 
-    /// Gives those that do not precede each other, or that one reader takes one after the other: the
-    /// rest must wait until those have been read, too.
+    /// Gives those that do not precede each other, or that one reader takes one after the other:
+    /// the rest must wait until those have been read, too.
     fn hand_out_together(&self, streams: &mut std::vec::IntoIter<UnixStream>) {
         let mut same = None;
         while let Some(stream) = streams.as_slice().first() {
