@@ -184,6 +184,25 @@ files! {
     "three-fixes-leak",
 }
 
+files! {
+    /// `corpus/sound`: what the preset `sound` passes, what fails without each of its fixes, and
+    /// what no fix can change.
+    SOUND in "sound":
+    "buffer-type-in-the-key",
+    "bulk-free-tells-nobody",
+    "circular-buffers-are-not-reported",
+    "clear-forgets-the-lowest-address",
+    "failed-allocation-keeps-nothing",
+    "hooked-allocation-is-silent",
+    "owner-reports-for-each-chip",
+    "parent-closes-before-its-submesh",
+    "submesh-in-its-parents-state",
+    "where-final-fails",
+    "where-fork-head-fails",
+    "where-the-guards-fail",
+    "where-three-fixes-fails",
+}
+
 /// What a search must find: the first comment of a canary.
 ///
 /// ```
@@ -260,6 +279,7 @@ mod tests {
             ("alphabets", ALPHABETS),
             ("regressions", REGRESSIONS),
             ("canaries", CANARIES),
+            ("sound", SOUND),
         ];
         for (folder, list) in lists {
             let listed: Vec<&str> = list.iter().map(|file| file.name).collect();

@@ -5,10 +5,13 @@
 //! quoted above that place. No switch implies another: contradictory sets are legal, since
 //! measuring them is the point.
 
+mod asked;
 mod defect;
 mod preset;
 mod table;
 
+pub(crate) use asked::Asked;
+pub use asked::{Ask, Switches};
 pub use defect::{DEFECTS, Defect, DefectInfo};
 pub use preset::Preset;
 pub use table::{FIXES, FixInfo};
@@ -198,6 +201,21 @@ impl FixSet {
     #[inline]
     pub const fn baseline(self) -> Baseline {
         self.baseline
+    }
+
+    /// One bit a switch, as [`Switches`] has them: set fixes, then whether it starts from upstream.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        let upstream = matches!(self.baseline, Baseline::Upstream) as u32;
+        self.switches | upstream << FIXES.len()
+    }
+
+    /// The set that has these bits, without bugs of the past.
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        let upstream = bits >> FIXES.len() & 1 == 1;
+        let baseline = if upstream { Baseline::Upstream } else { Baseline::Fork };
+        Self { switches: bits & ((1 << FIXES.len()) - 1), ..Self::none(baseline) }
     }
 
     /// The switches that are set, in the order of the table.

@@ -1,4 +1,6 @@
-//! `freeorder matrix`: presets by servers, over the corpus.
+//! `freeorder matrix`: presets by servers, over the corpus; with `--search`, every set of fixes.
+
+mod search;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -8,7 +10,10 @@ use clap::ValueEnum;
 use super::output::{self, Failure, Outcome};
 use crate::corpus;
 use crate::fix::Preset;
+use crate::search::explore::{Family, Sizes};
 use crate::search::matrix::{Named, Summary, matrix};
+use crate::server::ServerKind;
+pub use search::SearchTable;
 
 /// How the table is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -30,6 +35,15 @@ pub struct Args {
     /// End with exit code 1 if this preset fails under any server (may be repeated)
     #[arg(long, value_name = "PRESET", value_parser = preset)]
     deny: Vec<Preset>,
+    /// Decide every set of fixes instead of the presets
+    #[arg(long, conflicts_with = "deny")]
+    search: bool,
+    /// Search under this server only: k0, k1, k2, k2e or shm (may be repeated)
+    #[arg(long, value_name = "SERVER", requires = "search")]
+    server: Vec<ServerKind>,
+    /// Threads; all processors if it is not given
+    #[arg(long, value_name = "N", requires = "search")]
+    jobs: Option<u16>,
     /// Scenario files to use instead of the corpus
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -42,6 +56,9 @@ fn preset(name: &str) -> Result<Preset, String> {
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    if args.search {
+        return search(args, &searched(&args.files)?);
+    }
     let scenarios = scenarios(&args.files)?;
     let table = matrix(&scenarios);
     let summaries = table.summaries(&scenarios);
@@ -54,6 +71,33 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         !row.violations.is_empty() && args.deny.iter().any(|preset| preset.name() == row.fixes)
     });
     Ok(if denied { Outcome::Found } else { Outcome::Clean })
+}
+
+fn search(args: &Args, scenarios: &[Named]) -> Result<Outcome, Failure> {
+    let jobs = usize::from(args.jobs.unwrap_or(0));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+    let pool = pool.map_err(|error| Failure::input(format!("--jobs {jobs}: {error}")))?;
+    let servers = if args.server.is_empty() { &ServerKind::ALL[..] } else { &args.server };
+    let (table, outcome) = pool.install(|| search::table(scenarios, servers));
+    match args.format {
+        TableFormat::Json => output::print_json(&table)?,
+        TableFormat::Text => output::print(&table.text())?,
+        TableFormat::Markdown => output::print(&table.markdown())?,
+    }
+    Ok(outcome)
+}
+
+/// The corpus and every family, with one buffer on two chips; or the files.
+fn searched(files: &[PathBuf]) -> Result<Vec<Named>, Failure> {
+    let mut all = scenarios(files)?;
+    if files.is_empty() {
+        for family in Family::ALL {
+            let sizes = Sizes { handles: 1, ..Sizes::default() };
+            let scenario = family.scenario(sizes).map_err(Failure::input)?;
+            all.push(Named { name: format!("family {family}"), scenario });
+        }
+    }
+    Ok(all)
 }
 
 fn scenarios(files: &[PathBuf]) -> Result<Vec<Named>, Failure> {

@@ -10,6 +10,7 @@ use super::defects::{DefectTable, HuntTable, ProofTable};
 use super::diff::DiffReport;
 use super::explore::ExploreReport;
 use super::fuzz::FuzzReport;
+use super::matrix::SearchTable;
 use super::minimize::MinimizeReport;
 use super::output::{self, Failure, Outcome};
 use super::regress::RegressTable;
@@ -22,6 +23,8 @@ use crate::search::matrix::Matrix;
 enum What {
     /// `freeorder matrix --format json`
     Matrix,
+    /// `freeorder matrix --search --format json`
+    MatrixSearch,
     /// `freeorder run --format json`
     Run,
     /// `freeorder minimize --format json`
@@ -70,6 +73,7 @@ pub struct Args {
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let schema = match args.what {
         What::Matrix => schema_for!(Matrix),
+        What::MatrixSearch => schema_for!(SearchTable),
         What::Run => schema_for!(RunTable),
         What::Minimize => schema_for!(MinimizeReport),
         What::Fuzz => schema_for!(FuzzReport),

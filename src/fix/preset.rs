@@ -21,11 +21,13 @@ pub enum Preset {
     ForkHead,
     /// The main branch with its shared-memory counters.
     UpstreamShm,
+    /// What the search over all sets came to.
+    Sound,
 }
 
 impl Preset {
     /// Every preset, in the order of the table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Original,
         Self::Before,
         Self::Guard,
@@ -34,6 +36,7 @@ impl Preset {
         Self::Final,
         Self::ForkHead,
         Self::UpstreamShm,
+        Self::Sound,
     ];
 
     /// The name used on the command line.
@@ -48,6 +51,7 @@ impl Preset {
             Self::Final => "final",
             Self::ForkHead => "fork-head",
             Self::UpstreamShm => "upstream-shm",
+            Self::Sound => "sound",
         }
     }
 
@@ -63,6 +67,7 @@ impl Preset {
             Self::Final => "document 004",
             Self::ForkHead => "tt-metal.md A6, variant F2: what was committed",
             Self::UpstreamShm => "tt-metal.md A6, variant U-SHM: the main branch",
+            Self::Sound => "`freeorder matrix --search`: docs/which-fix.md",
         }
     }
 
@@ -74,6 +79,7 @@ impl Preset {
             Self::Before => Some(Self::Original),
             Self::Guard | Self::ThreeFixes | Self::Final => Some(Self::Before),
             Self::Workaround => Some(Self::Guard),
+            Self::Sound => Some(Self::UpstreamShm),
         }
     }
 
@@ -83,6 +89,7 @@ impl Preset {
         let fork = FixSet::none(Baseline::Fork);
         let before = fork.with(Fix::MarkLocals);
         let guard = before.with(Fix::GuardMark);
+        let upstream = FixSet::none(Baseline::Upstream).with(Fix::OwnerFanOut);
         match self {
             Self::Original => fork,
             Self::Before => before,
@@ -97,7 +104,13 @@ impl Preset {
                 .with(Fix::MeshFilterFree)
                 .with(Fix::NonownerFree)
                 .with(Fix::BlockingSend),
-            Self::UpstreamShm => FixSet::none(Baseline::Upstream).with(Fix::OwnerFanOut),
+            Self::UpstreamShm => upstream,
+            Self::Sound => upstream
+                .with(Fix::TypedKey)
+                .with(Fix::SilentHooked)
+                .with(Fix::SubmeshSharesState)
+                .with(Fix::AtomicAllocation)
+                .with(Fix::ClearResetsLowest),
         }
     }
 }

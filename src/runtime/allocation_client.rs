@@ -94,7 +94,7 @@ impl Runtime {
         if self.client.reconnected {
             return false;
         }
-        if decide::reads_old_first(self.fixes) {
+        if decide::reads_old_first(&self.fixes) {
             self.drain(out, Stream::Old);
             self.client.update(|client| client.stalled = false);
         } else {

@@ -26,7 +26,7 @@ impl Runtime {
             allocator_alive: true,
         });
         self.objects.update(id.0, |object| object.non_owners_allocated = object.non_owners);
-        if decide::tracks_address_created(self.fixes) {
+        if decide::tracks_address_created(&self.fixes) {
             self.track_allocate(out, &object, Part::NonOwners(object.non_owners));
         }
     }
@@ -73,7 +73,7 @@ impl Runtime {
     ) {
         let object = self.objects[id.0];
         let reachable =
-            self.device_is_initialized(&object) || decide::deallocates_after_close(self.fixes);
+            self.device_is_initialized(&object) || decide::deallocates_after_close(&self.fixes);
         let decided = decide::deallocation(object.status, reachable, object.size);
         if decided == Deallocation::Nothing {
             // Document 001: "GUARD 2: Prevent deallocating already-deallocated buffers". The line
@@ -133,8 +133,8 @@ impl Runtime {
             Part::NonOwners(_) => Part::NonOwners(pending),
         };
         let marking = match part {
-            Part::Owner => decide::marking(self.fixes, true, object.status),
-            Part::NonOwners(_) => decide::marking(self.fixes, false, AllocationStatus::Allocated),
+            Part::Owner => decide::marking(&self.fixes, true, object.status),
+            Part::NonOwners(_) => decide::marking(&self.fixes, false, AllocationStatus::Allocated),
         };
         if marking == Marking::WithFree {
             self.track_deallocate(out, &object, part, (path, Role::DeviceLocal));
@@ -160,7 +160,7 @@ impl Runtime {
             return;
         }
         let initialized = self.device_is_initialized(&object);
-        if decide::non_owner_frees(self.fixes, AllocationStatus::Allocated, initialized) {
+        if decide::non_owner_frees(&self.fixes, AllocationStatus::Allocated, initialized) {
             let from = (CallPath::NonOwner, role);
             self.track_deallocate(out, &object, Part::NonOwners(pending), from);
             self.end_non_owners(out, id, pending);

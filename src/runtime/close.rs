@@ -60,7 +60,7 @@ impl Runtime {
         allocator: AllocatorId,
         live: &[ObjectId],
     ) {
-        match decide::closing(self.fixes) {
+        match decide::closing(&self.fixes) {
             Closing::InBulk => self.deallocate_regions(out, allocator),
             Closing::ReportedInBulk => {
                 self.report_registered(out, allocator, live);

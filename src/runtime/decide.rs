@@ -5,7 +5,7 @@
 
 use super::object::{MeshBufferState, Owners};
 use crate::event::AllocationStatus;
-use crate::fix::{Baseline, Defect, Fix, FixSet};
+use crate::fix::{Ask, Baseline, Defect, Fix};
 use crate::message::{MessageKind, Role};
 use crate::op::{CacheKey, Stream};
 use crate::units::Bytes;
@@ -24,13 +24,15 @@ pub enum FreeOn {
 /// Decides when the buffers that own nothing send FREE.
 #[must_use]
 #[inline]
-pub fn free_on(fixes: FixSet) -> FreeOn {
+pub fn free_on(fixes: impl Ask) -> FreeOn {
     // tt-metal.md A6, F2: "FREE on non-owner dtor/deallocate: yes: if ALLOCATED && device
     // initialized => FREE, status=DEALLOCATED", and mark_as_deallocated is "no (status only)".
-    match (fixes.has(Fix::NonownerFree), fixes.baseline()) {
-        (true, _) => FreeOn::OwnEnd,
-        (false, Baseline::Fork) => FreeOn::Mark,
-        (false, Baseline::Upstream) => FreeOn::Never,
+    if fixes.has(Fix::NonownerFree) {
+        return FreeOn::OwnEnd;
+    }
+    match fixes.baseline() {
+        Baseline::Fork => FreeOn::Mark,
+        Baseline::Upstream => FreeOn::Never,
     }
 }
 
@@ -62,7 +64,7 @@ pub fn deallocation(status: AllocationStatus, reachable: bool, size: Bytes) -> D
 /// Whether buffers outlive the close of their device, and are deallocated through it.
 #[must_use]
 #[inline]
-pub fn deallocates_after_close(fixes: FixSet) -> bool {
+pub fn deallocates_after_close(fixes: impl Ask) -> bool {
     // PR 9380: "segfault in Tensor dtor after close"; since then deallocation is skipped when the
     // device is closed.
     fixes.has_defect(Defect::DeallocateAfterClose)
@@ -82,7 +84,7 @@ pub enum Marking {
 /// Decides what `Buffer::mark_as_deallocated` does with the status that it has read.
 #[must_use]
 #[inline]
-pub fn marking(fixes: FixSet, owns_data: bool, status: AllocationStatus) -> Marking {
+pub fn marking(fixes: impl Ask, owns_data: bool, status: AllocationStatus) -> Marking {
     if status == AllocationStatus::Deallocated {
         return Marking::Again;
     }
@@ -99,7 +101,7 @@ pub fn marking(fixes: FixSet, owns_data: bool, status: AllocationStatus) -> Mark
 /// Whether `MeshBuffer::deallocate` marks its backing buffer before it lets go of it.
 #[must_use]
 #[inline]
-pub fn marks_backing(fixes: FixSet, state: MeshBufferState) -> bool {
+pub fn marks_backing(fixes: impl Ask, state: MeshBufferState) -> bool {
     // Document 000, fix 2: "ADDED: Deallocate backing buffer FIRST", by mark_as_deallocated, which
     // never asks the allocator to take the block back.
     state == MeshBufferState::Owned && fixes.has(Fix::BackingFirst)
@@ -108,7 +110,7 @@ pub fn marks_backing(fixes: FixSet, state: MeshBufferState) -> bool {
 /// Whether `MeshBuffer::deallocate` marks its device-local buffers while the mesh lives.
 #[must_use]
 #[inline]
-pub fn marks_locals(fixes: FixSet) -> bool {
+pub fn marks_locals(fixes: impl Ask) -> bool {
     // Document 004: "Simplified MeshBuffer::deallocate() to only mark device-local buffers as
     // deallocated".
     fixes.has(Fix::MarkLocals)
@@ -118,7 +120,7 @@ pub fn marks_locals(fixes: FixSet) -> bool {
 /// calls too; its status changes only if it does.
 #[must_use]
 #[inline]
-pub fn non_owner_frees(fixes: FixSet, status: AllocationStatus, initialized: bool) -> bool {
+pub fn non_owner_frees(fixes: impl Ask, status: AllocationStatus, initialized: bool) -> bool {
     status == AllocationStatus::Allocated && free_on(fixes) == FreeOn::OwnEnd && initialized
 }
 
@@ -128,7 +130,7 @@ pub fn non_owner_frees(fixes: FixSet, status: AllocationStatus, initialized: boo
 /// the fork added it.
 #[must_use]
 #[inline]
-pub fn tracks_address_created(fixes: FixSet) -> bool {
+pub fn tracks_address_created(fixes: impl Ask) -> bool {
     fixes.baseline() == Baseline::Fork
 }
 
@@ -146,8 +148,8 @@ pub enum Reporter {
 /// Decides under which device ids GraphTracker reports a buffer.
 #[must_use]
 #[inline]
-pub fn reporter(fixes: FixSet, owns_data: bool, on_mesh: bool, kind: MessageKind) -> Reporter {
-    let filtered = match kind {
+pub fn reporter(fixes: impl Ask, owns_data: bool, on_mesh: bool, kind: MessageKind) -> Reporter {
+    let filtered = || match kind {
         // Document 004: "Modified GraphTracker::track_allocate() [...] to detect and skip
         // MeshDevice backing buffers".
         MessageKind::Alloc => fixes.has(Fix::MeshFilterAlloc),
@@ -161,7 +163,7 @@ pub fn reporter(fixes: FixSet, owns_data: bool, on_mesh: bool, kind: MessageKind
     let fan_out = fixes.has(Fix::OwnerFanOut);
     match (owns_data, on_mesh) {
         (false, _) if fan_out => Reporter::Nobody,
-        (true, true) if filtered => Reporter::Nobody,
+        (true, true) if filtered() => Reporter::Nobody,
         (true, true) if !fan_out => Reporter::Mesh,
         (false, _) | (true, _) => Reporter::Devices,
     }
@@ -181,7 +183,7 @@ pub fn queue(stalled: bool, reconnected: bool) -> Option<Stream> {
 /// Whether the old socket is closed, and so read to its end, before a new one is opened.
 #[must_use]
 #[inline]
-pub fn reads_old_first(fixes: FixSet) -> bool {
+pub fn reads_old_first(fixes: impl Ask) -> bool {
     // allocation-server.md 1.6, era B: "NEXT call opens a NEW socket WITHOUT closing the old fd". A
     // closed socket is read to its end before its thread ends.
     // ASSUMED: the server accepts the new connection only after that, as one that reads sockets in
@@ -226,17 +228,17 @@ pub enum Closing {
 /// Decides what `MeshDevice::close` does with live buffers.
 #[must_use]
 #[inline]
-pub fn closing(fixes: FixSet) -> Closing {
+pub fn closing(fixes: impl Ask) -> Closing {
     // Issue 8965: "cq_id 0 is out of range [...] after the devices are closed"; its fix is to
     // "deallocate all buffers on device when closing" (PR 9220).
     let kept = fixes.has_defect(Defect::CloseKeepsBuffers) || deallocates_after_close(fixes);
     // allocation-server.md 5.2 #3: "Allocator::deallocate_buffers (device close) silent [...]
     // report all allocated_buffers_ at close".
-    let reported = fixes.has(Fix::ReportOnClose);
+    let reported = || fixes.has(Fix::ReportOnClose);
     match fixes.baseline() {
         Baseline::Upstream if kept => Closing::InBulk,
         Baseline::Upstream => Closing::Each,
-        Baseline::Fork if reported => Closing::ReportedInBulk,
+        Baseline::Fork if reported() => Closing::ReportedInBulk,
         Baseline::Fork => Closing::InBulk,
     }
 }

@@ -47,7 +47,7 @@ impl Runtime {
     pub(super) fn tells_mesh_numbers(&self) -> bool {
         [MessageKind::Alloc, MessageKind::Free]
             .into_iter()
-            .any(|kind| decide::reporter(self.fixes, true, true, kind) == Reporter::Mesh)
+            .any(|kind| decide::reporter(&self.fixes, true, true, kind) == Reporter::Mesh)
     }
 
     /// The `device_id`s under which a buffer reports; none if it is silent.
@@ -62,7 +62,7 @@ impl Runtime {
             Part::Owner => (true, object.devices),
             Part::NonOwners(devices) => (false, devices),
         };
-        match decide::reporter(self.fixes, owns_data, object.mesh.is_some(), kind) {
+        match decide::reporter(&self.fixes, owns_data, object.mesh.is_some(), kind) {
             Reporter::Nobody => Lanes::NONE,
             Reporter::Mesh => mesh_id_lane(object.mesh_id),
             Reporter::Devices => devices,

@@ -29,7 +29,7 @@ impl Runtime {
         });
         let hooks = self.processes.iter().all(|(_, process)| process.hook == Hook::default());
         let instruments = self.graphs.is_empty() && !*self.inspector && hooks;
-        let bugs = self.fixes.defects().next().is_some();
+        let bugs = self.fixes.set().defects().next().is_some();
         let alone = self.processes.iter().count() == 1 && self.programs.iter().next().is_none();
         plain && meshes && instruments && !bugs && alone
     }

@@ -50,7 +50,7 @@ impl Runtime {
         if owned && self.fixes.has_defect(Defect::UnmirrorAfterClose) {
             self.unmirror(out, &object);
         }
-        if decide::marks_backing(self.fixes, object.state) {
+        if decide::marks_backing(&self.fixes, object.state) {
             self.mark_as_deallocated(out, id, Part::Owner, CallPath::MarkAsDeallocated);
         }
         self.mark_locals(out, id, object.non_owners);
@@ -64,7 +64,7 @@ impl Runtime {
         id: ObjectId,
         devices: Lanes,
     ) {
-        if decide::marks_locals(self.fixes) && !devices.is_empty() {
+        if !devices.is_empty() && decide::marks_locals(&self.fixes) {
             let locals = Part::NonOwners(devices);
             self.mark_as_deallocated(out, id, locals, CallPath::MarkAsDeallocated);
         }
@@ -84,13 +84,13 @@ impl Runtime {
         let frees = self.fixes.has(Fix::FreeWhenExpired);
         let allocated = object.status == AllocationStatus::Allocated && object.size.0 != 0;
         // Where `mark_as_deallocated` sends nothing, the FREEs are sent here.
-        let silent = frees && decide::free_on(self.fixes) != FreeOn::Mark;
+        let silent = frees && decide::free_on(&self.fixes) != FreeOn::Mark;
         if owned && silent && allocated {
             let from = (CallPath::Expired, Role::OwnedBufferState);
             self.track_deallocate(out, &object, Part::Owner, from);
         }
         let locals = object.non_owners_allocated;
-        if silent && decide::tracks_address_created(self.fixes) && !locals.is_empty() {
+        if silent && decide::tracks_address_created(&self.fixes) && !locals.is_empty() {
             let from = (CallPath::Expired, Role::DeviceLocal);
             self.track_deallocate(out, &object, Part::NonOwners(locals), from);
         }

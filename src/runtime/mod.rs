@@ -41,7 +41,7 @@ pub use setup::Setup;
 use std::sync::Arc;
 
 use crate::event::Event;
-use crate::fix::FixSet;
+use crate::fix::{Asked, FixSet, Switches};
 use crate::journal::{Cell, Fingerprint, Slab, Tracking, Vacant, mix};
 use crate::message::{AllocMessage, ObjectRef};
 use graph_processor::{Graph, Hook};
@@ -132,7 +132,7 @@ impl Fingerprint for Process {
 #[derive(Clone, Debug)]
 pub struct Runtime {
     setup: Arc<Setup>,
-    fixes: FixSet,
+    fixes: Asked,
     objects: Slab<Object>,
     meshes: Slab<MeshDevice>,
     programs: Slab<Program>,
@@ -179,7 +179,7 @@ impl Runtime {
         let client = Client { tracking: setup.tracking, ..Client::default() };
         let mut runtime = Self {
             setup,
-            fixes,
+            fixes: Asked::new(fixes),
             objects: Slab::new(tracking),
             meshes: Slab::new(tracking),
             programs: Slab::new(tracking),
@@ -208,6 +208,7 @@ impl Runtime {
 
     /// Forgets everything, keeping the memory.
     pub fn reset(&mut self) {
+        self.fixes.reset();
         self.objects.reset();
         self.meshes.reset();
         self.programs.reset();
@@ -238,7 +239,13 @@ impl Runtime {
     /// The switches.
     #[must_use]
     pub fn fixes(&self) -> FixSet {
-        self.fixes
+        self.fixes.set()
+    }
+
+    /// The switches that decided something since the last reset, taken back or not.
+    #[must_use]
+    pub fn read(&self) -> Switches {
+        self.fixes.read()
     }
 
     /// The fixed facts of the machine.

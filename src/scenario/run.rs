@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Course, Measure, Scenario};
 use crate::event::{Event, Observer, Tick};
-use crate::fix::FixSet;
+use crate::fix::{FixSet, Switches};
 use crate::journal::{Columns, Tracking};
 use crate::message::MessageKind;
 use crate::op::Op;
@@ -116,6 +116,13 @@ impl Simulation {
     /// Gives each thread its operations; see [`World::load`].
     pub fn load(&mut self, programs: Vec<Vec<Op>>) {
         self.world.load(programs);
+    }
+
+    /// The switches that decided something since the last reset: under all sets that agree on them
+    /// everything so far happens alike.
+    #[must_use]
+    pub fn read(&self) -> Switches {
+        self.world.runtime().read().or(self.world.server().read())
     }
 
     /// The oracles.

@@ -13,3 +13,4 @@ pub mod optimum;
 pub mod prove;
 pub mod regress;
 pub mod replay;
+pub mod sound;

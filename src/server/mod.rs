@@ -11,7 +11,7 @@ mod single_key;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::fix::{Defect, Fix, FixSet};
+use crate::fix::{Defect, Fix, FixSet, Switches};
 use crate::journal::{Columns, Tracking};
 use crate::message::{AllocMessage, UniqueId};
 use crate::suggest;
@@ -211,6 +211,15 @@ impl Server {
     #[must_use]
     pub fn kind(&self) -> ServerKind {
         self.kind
+    }
+
+    /// The switches that its answers depend on.
+    #[must_use]
+    pub fn read(&self) -> Switches {
+        match self.kind {
+            ServerKind::Shm => Switches::NONE,
+            _ => Switches::NONE.with(Fix::TypedKey).with(Fix::OwnerIdKey),
+        }
     }
 
     /// Reads a message; the answer is the set of devices whose FREE hit no entry.

@@ -31,7 +31,7 @@ impl Runtime {
         let id = AllocatorId(index);
         if self.allocators.len() == index as usize {
             let undo = self.tracking.undo;
-            self.allocators.push(AllocatorImpl::new(id, &self.setup, self.fixes, undo));
+            self.allocators.push(AllocatorImpl::new(id, &self.setup, self.fixes.set(), undo));
         }
         let process = self.process;
         let allocator = &mut self.allocators[index as usize];
@@ -61,6 +61,9 @@ impl Runtime {
         floor: Option<DeviceAddr>,
     ) -> Result<DeviceAddr, Refusal> {
         let buffer_type = spec.buffer_type;
+        if matches!(buffer_type, BufferType::L1 | BufferType::L1Small) {
+            self.fixes.note(Fix::BestFitL1);
+        }
         let bottom_up = match spec.top_down {
             Some(top_down) => !top_down,
             // tt-metal.md A1: bottom_up_ defaults to is_dram(), true for DRAM and TRACE.
@@ -109,6 +112,9 @@ impl Runtime {
                 Ok(address)
             }
             Err(error) => {
+                if matches!(error, AllocationError::BelowLimit { .. }) {
+                    self.fixes.note(Fix::AtomicAllocation);
+                }
                 if let AllocationError::BelowLimit { address, .. } = error
                     && kept.0 > 0
                 {

@@ -26,12 +26,12 @@ use std::time::Instant;
 
 use num_bigint::BigUint;
 
-use crate::fix::FixSet;
+use crate::fix::{FixSet, Switches};
 use crate::mark::Mark;
 use crate::scenario::Case;
 use crate::server::ServerKind;
 use crate::suggest;
-use crate::violation::ViolationClass;
+use crate::violation::{OracleName, ViolationClass};
 use walk::{Ended, Walk};
 
 /// What is taken once for all that is like it.
@@ -253,6 +253,33 @@ fn unbounded(plan: &Plan, options: &Options<'_>) -> Ended {
     }
     let reduction = Reduction { order: false, ..options.reduction };
     Walk::new(plan, &Options { reduction, ..*options }, None).run()
+}
+
+/// One of the oracles that fails in some ordering, if one does, and the switches that the search
+/// depended on: under every set that agrees on them it takes the same course. None if it was
+/// stopped.
+#[must_use]
+pub fn first_failing(
+    plan: &Plan,
+    options: &Options<'_>,
+    oracles: &[OracleName],
+) -> Option<(Option<OracleName>, Switches)> {
+    let with = options.reduction;
+    let mut read = Switches::NONE;
+    for reduction in [with, Reduction { order: false, ..with }] {
+        let options = Options { reduction, ..*options };
+        let ended = Walk::new(plan, &options, None).until(oracles).run();
+        read = read.or(ended.read);
+        let mut failing = ended.found.keys().map(|class| class.oracle);
+        let failing = failing.find(|oracle| oracles.contains(oracle));
+        if ended.stopped.is_some() {
+            return None;
+        }
+        if failing.is_some() || !ended.order_matters {
+            return Some((failing, read));
+        }
+    }
+    Some((None, read))
 }
 
 fn finish<'p>(

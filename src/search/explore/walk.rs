@@ -11,6 +11,7 @@ use super::canonical::Canonical;
 use super::driver::{Driver, Executed};
 use super::plan::Plan;
 use super::{Options, Stop};
+use crate::fix::Switches;
 use crate::journal::mix;
 use crate::mark::Mark;
 use crate::server::ServerKind;
@@ -58,6 +59,8 @@ pub(super) struct Ended {
     pub(super) found: Found,
     pub(super) marks: BTreeSet<Mark>,
     pub(super) stopped: Option<Stop>,
+    /// The switches that something depended on.
+    pub(super) read: Switches,
     /// Whether a step was left out because of the bound on preemptions.
     pub(super) was_bounded: bool,
     /// Whether the order of commuting steps can be seen by an oracle that found nothing.
@@ -99,6 +102,8 @@ pub(super) struct Walk<'a> {
     ended: Ended,
     /// Whether tracker and live bytes have differed the wrong way on a chip.
     showed_less: bool,
+    /// It ends as soon as one of these fails.
+    until: &'a [OracleName],
 }
 
 impl<'a> Walk<'a> {
@@ -115,7 +120,13 @@ impl<'a> Walk<'a> {
             stack: Vec::new(),
             ended: Ended::default(),
             showed_less: false,
+            until: &[],
         }
+    }
+
+    /// The same, ended as soon as one of the oracles fails.
+    pub(super) fn until(self, oracles: &'a [OracleName]) -> Self {
+        Self { until: oracles, ..self }
     }
 
     pub(super) fn run(mut self) -> Ended {
@@ -133,11 +144,15 @@ impl<'a> Walk<'a> {
                 }
                 None => self.leave(),
             }
-            if self.ended.stopped.is_some() {
+            if self.ended.stopped.is_some() || self.has_failed() {
                 break;
             }
         }
         self.conclude()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.ended.found.keys().any(|class| self.until.contains(&class.oracle))
     }
 
     /// Takes a step; a state that was looked at is not looked at again.
@@ -280,6 +295,7 @@ impl<'a> Walk<'a> {
 
     fn conclude(mut self) -> Ended {
         self.ended.states = self.seen.len() as u64;
+        self.ended.read = self.driver.simulation.read();
         self.ended.bytes = self.ended.bytes.max(self.bytes());
         if self.ended.stopped.is_some() {
             self.ended.orderings = self.gone_through();

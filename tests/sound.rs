@@ -1,0 +1,157 @@
+//! The set of fixes that holds: what it passes, what fails without it, and that the search is right.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
+
+mod command;
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use command::{freeorder, stdout};
+use common::{Lines, limited_setup, sequence, setup};
+use freeorder::choice::Seeded;
+use freeorder::corpus::SOUND;
+use freeorder::fix::{Fix, FixSet, Preset, Switches};
+use freeorder::journal::Tracking;
+use freeorder::op::Op;
+use freeorder::runtime::Setup;
+use freeorder::scenario::{Simulation, run};
+use freeorder::search::matrix::Named;
+use freeorder::search::regress::check;
+use freeorder::search::sound::{Watch, search};
+use freeorder::server::ServerKind;
+use proptest::prelude::*;
+
+fn played(
+    setup: &Arc<Setup>,
+    fixes: FixSet,
+    server: ServerKind,
+    ops: &[Op],
+) -> (Vec<String>, Switches) {
+    let mut simulation = Simulation::new(Arc::clone(setup), fixes, server, Tracking::NONE, 0);
+    let mut lines = Lines::default();
+    for op in ops {
+        simulation.apply(op, &mut lines);
+    }
+    simulation.finish(&mut lines);
+    let findings = simulation.oracles().findings().counts();
+    lines.0.extend(findings.map(|(oracle, count)| format!("{} {count}", oracle.name())));
+    (lines.0, simulation.read())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(feature = "slow-tests") { 20_000 } else { 300 }))]
+
+    /// A set that follows from another's run must do and find what it would if it were run itself.
+    #[test]
+    fn sets_that_agree_on_what_was_read_run_alike(
+        seed in any::<u64>(),
+        length in 2..40_usize,
+        limited in any::<bool>(),
+        bits in 0..1_u32 << Switches::COUNT,
+        others in 0..1_u32 << Switches::COUNT,
+        server in prop::sample::select(&ServerKind::ALL[..]),
+    ) {
+        let setup = if limited { limited_setup() } else { setup() };
+        let ops = sequence(length, &mut Seeded::new(seed));
+        let (one, read) = played(&setup, FixSet::from_bits(bits), server, &ops);
+        let agreeing = bits & read.bits() | others & !read.bits();
+        let (other, _) = played(&setup, FixSet::from_bits(agreeing), server, &ops);
+        prop_assert_eq!(one, other);
+    }
+}
+
+fn scenarios() -> Vec<Named> {
+    let named = SOUND
+        .iter()
+        .map(|file| Named { name: file.name.to_owned(), scenario: file.scenario().unwrap() });
+    named.collect()
+}
+
+/// The proof of the preset is the numbers in the files.
+#[test]
+fn the_recorded_numbers_are_borne_out() {
+    for named in scenarios() {
+        let checked = check(&named.scenario).unwrap();
+        assert_eq!(checked.differences, [], "{}", named.name);
+        assert!(named.scenario.ops().count() <= 6, "{}", named.name);
+    }
+}
+
+/// The preset is what the search comes to, and no fix can be taken from it.
+#[test]
+fn the_preset_is_a_minimal_set_that_passes() {
+    let sound = Preset::Sound.fixes();
+    let expected = [
+        (ServerKind::K1, sound),
+        (ServerKind::K2, sound),
+        (ServerKind::Shm, sound.without(Fix::TypedKey)),
+    ];
+    for (server, minimal) in expected {
+        let found = search(&scenarios(), server, Watch::default()).unwrap();
+        assert!(found.passing.contains(sound), "{server}");
+        assert!(found.minimal.iter().any(|one| one.fixes == minimal), "{server}");
+        let conflicts: Vec<&str> = found.conflicts.iter().map(|one| one.0.as_str()).collect();
+        assert!(conflicts.contains(&"parent-closes-before-its-submesh"), "{server}");
+        assert!(found.minimal.iter().all(|one| one.fixes.baseline() == sound.baseline()));
+    }
+}
+
+/// Every proposal fails in an ordering of at most six operations that the preset passes.
+#[test]
+fn each_proposal_fails_where_the_preset_does_not() {
+    let proposals = [
+        (Preset::Final, "where-final-fails"),
+        (Preset::ThreeFixes, "where-three-fixes-fails"),
+        (Preset::Guard, "where-the-guards-fail"),
+        (Preset::Workaround, "where-the-guards-fail"),
+        (Preset::ForkHead, "where-fork-head-fails"),
+    ];
+    for (preset, name) in proposals {
+        let scenario = SOUND.iter().find(|file| file.name == name).unwrap().scenario().unwrap();
+        for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
+            let failed = |preset: Preset| {
+                run(&scenario, preset.fixes(), server, 0, &mut ()).findings.failed()
+            };
+            assert!(failed(preset) && !failed(Preset::Sound), "{name} {server}");
+        }
+    }
+}
+
+fn table(format: &str, jobs: &str) -> String {
+    let mut arguments = vec!["matrix", "--search", "--format", format, "--jobs", jobs];
+    arguments.extend(["--server", "k1", "--server", "k2", "--server", "shm"]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/sound");
+    let files: Vec<String> =
+        SOUND.iter().map(|file| format!("{}/{}.scenario", folder.display(), file.name)).collect();
+    arguments.extend(files.iter().map(String::as_str));
+    let output = freeorder(&arguments);
+    assert!(output.status.success());
+    stdout(&output).replace(&format!("{}/", folder.display()), "").replace(".scenario", "")
+}
+
+/// `UPDATE_README=1 cargo test --test sound` writes the tables anew.
+#[test]
+fn the_page_says_what_the_command_prints() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/which-fix.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("checked by a test -->\n").unwrap();
+    let (shown, after) = rest.split_once("<!-- /search -->").unwrap();
+    let printed = table("markdown", "1");
+    if std::env::var_os("UPDATE_README").is_some() {
+        let text = format!("{before}checked by a test -->\n{printed}<!-- /search -->{after}");
+        std::fs::write(path, text).unwrap();
+    } else {
+        assert_eq!(shown, printed, "run UPDATE_README=1 cargo test --test sound");
+    }
+    for file in SOUND {
+        assert!(page.contains(&format!("`corpus/sound/{}.scenario`", file.name)), "{}", file.name);
+    }
+}
+
+/// Who is asked first must not decide what is answered.
+#[test]
+fn any_number_of_threads_comes_to_the_same() {
+    assert_eq!(table("json", "1"), table("json", "3"));
+}
