@@ -4,7 +4,7 @@
 use super::{AllocatorImpl, Change, ONLY};
 use crate::allocator::{AllocationError, BankManager, ClearLowest, Direction, Request};
 use crate::event::{AllocationStatus, AllocatorId, Event, TableBlock};
-use crate::fix::Fix;
+use crate::fix::{Asked, Fix};
 use crate::message::ObjectRef;
 use crate::op::BufferSpec;
 use crate::runtime::object::{Object, ObjectId};
@@ -17,6 +17,21 @@ fn short_of(error: &AllocationError) -> Option<Bytes> {
     match error {
         AllocationError::OutOfMemory(facts) => Some(facts.size_per_bank),
         _ => None,
+    }
+}
+
+/// The switches that the allocator was made with, and that have decided something in this call.
+#[inline]
+fn note_switches(
+    fixes: &Asked,
+    buffer_type: BufferType,
+    answer: &Result<DeviceAddr, AllocationError>,
+) {
+    if matches!(buffer_type, BufferType::L1 | BufferType::L1Small) {
+        fixes.note(Fix::BestFitL1);
+    }
+    if matches!(answer, Err(AllocationError::BelowLimit { .. })) {
+        fixes.note(Fix::AtomicAllocation);
     }
 }
 
@@ -61,9 +76,6 @@ impl Runtime {
         floor: Option<DeviceAddr>,
     ) -> Result<DeviceAddr, Refusal> {
         let buffer_type = spec.buffer_type;
-        if matches!(buffer_type, BufferType::L1 | BufferType::L1Small) {
-            self.fixes.note(Fix::BestFitL1);
-        }
         let bottom_up = match spec.top_down {
             Some(top_down) => !top_down,
             // tt-metal.md A1: bottom_up_ defaults to is_dram(), true for DRAM and TRACE.
@@ -80,6 +92,7 @@ impl Runtime {
             direction: if bottom_up { Direction::BottomUp } else { Direction::TopDown },
         };
         let answer = manager.allocate(ONLY, request);
+        note_switches(&self.fixes, buffer_type, &answer);
         let after = allocator.state(buffer_type);
         let region = allocator.region(buffer_type);
         let kept = Bytes(after.allocated.0 - before.allocated.0);
@@ -112,9 +125,6 @@ impl Runtime {
                 Ok(address)
             }
             Err(error) => {
-                if matches!(error, AllocationError::BelowLimit { .. }) {
-                    self.fixes.note(Fix::AtomicAllocation);
-                }
                 if let AllocationError::BelowLimit { address, .. } = error
                     && kept.0 > 0
                 {
