@@ -928,3 +928,36 @@ fn fails_by_at_most(case: &Case, wanted: u64, page: u64) -> bool {
         case.ops.iter().filter_map(|(_, op)| op.spec()).map(|s| s.pages.total().0).sum();
     total > wanted && total <= wanted + page
 }
+
+/// Nor are the turns of a long schedule, nor a long chain of names: each took seconds.
+#[test]
+fn long_schedules_and_long_chains_end_when_time_is_up() {
+    let count = 3000;
+    let lines =
+        |form: &dyn Fn(usize) -> String| (0..count).map(form).collect::<Vec<_>>().join("; ");
+    let racing = format!(
+        "open m0 1x1; {}; {}; {}; schedule{}{}",
+        lines(&|buffer| format!("alloc b{buffer} on m0 dram 1x1024")),
+        lines(&|buffer| format!("deallocate b{buffer}")),
+        lines(&|buffer| format!("t1: deallocate b{buffer}")),
+        " t0".repeat(1 + 2 * count),
+        " t0 t1".repeat(5 * count),
+    );
+    let chained = format!(
+        "open m0 1x1; alloc b0 on m0 dram 1x32; {}; deallocate b{count}; \
+         alloc b{} on m0 dram 1x32; drop b{count}",
+        lines(&|buffer| format!("share b{} of b{buffer}; drop b{buffer}", buffer + 1)),
+        count + 1,
+    );
+    let racy = ("upstream-shm+racy-deallocate", ServerKind::Shm, OracleName::StateMachine);
+    let late = ("fork-head", ServerKind::K1, OracleName::StaleFree);
+    for (lines, (fixes, server, oracle)) in [(racing, racy), (chained, late)] {
+        let aim = Aim { fixes: fixes.parse().unwrap(), server, failure: Failure::Oracle(oracle) };
+        let asked = Cell::new(0_u64);
+        let interrupted = || asked.replace(asked.get() + 1) < u64::MAX;
+        let mut options = Options { interrupted: Some(&interrupted), ..Options::default() };
+        let minimized = minimize(&case(&lines), &mut Model::new(aim), &mut options).unwrap();
+        assert!(fails(&minimized.case, aim) && !minimized.complete);
+        assert!(asked.get() < 100, "{fixes}: asked {} times", asked.get());
+    }
+}

@@ -115,8 +115,10 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let limits = Limits { deadline, interrupted: interrupt::was_asked, ..Limits::default() };
     let (minimized, proof) = minimize_and_prove(&case, &mut model, &mut options, limits)
         .map_err(|error| Failure::input(error.to_string()))?;
+    let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let stopped = late || interrupt::was_asked();
     let needed = needed_fixes(&minimized.case, model.aim());
-    let told = Told { args, class, input: &case, minimized, proof, needed };
+    let told = Told { args, class, input: &case, minimized, proof, needed, stopped };
     let commented = told.scenario();
     if let Some(path) = &args.out {
         output::write_file(path, &commented.to_string())?;
@@ -171,6 +173,8 @@ struct Told<'a> {
     minimized: Minimized,
     proof: Option<Proof>,
     needed: FixSet,
+    /// Time was up, or somebody asked, before there was nothing left to do.
+    stopped: bool,
 }
 
 impl Told<'_> {
@@ -232,7 +236,9 @@ impl Told<'_> {
     /// Why there is no proof that nothing shorter fails.
     fn no_proof(&self) -> &'static str {
         let case = &self.minimized.case;
-        if case.is_stepped() {
+        if self.stopped {
+            "stopped before the shorter sequences were enumerated"
+        } else if case.is_stepped() {
             "threads take turns, and their courses are too many to enumerate"
         } else if case.ops.len() > PROVEN_OPERATIONS_MAX {
             "more than seven operations are too many to enumerate"

@@ -1,6 +1,6 @@
 //! The causal cone: what has a path of names to the failure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::reducer::Reducer;
 use crate::op::Name;
@@ -33,16 +33,18 @@ fn is_about(names: &[Name], cone: &BTreeSet<Name>) -> bool {
 /// The names that the involved ones came from: an operation about one of them, its first name,
 /// draws in the others that it mentions.
 fn cone(all: &[Vec<Name>], involved: Vec<Name>) -> BTreeSet<Name> {
-    let mut cone: BTreeSet<Name> = involved.into_iter().collect();
-    loop {
-        let before = cone.len();
-        for names in all {
-            if names.first().is_some_and(|first| cone.contains(first)) {
-                cone.extend(names.iter().copied());
-            }
-        }
-        if cone.len() == before {
-            return cone;
+    let mut about: BTreeMap<Name, Vec<&[Name]>> = BTreeMap::new();
+    for names in all {
+        if let Some(&first) = names.first() {
+            about.entry(first).or_default().push(names);
         }
     }
+    let mut cone: BTreeSet<Name> = involved.iter().copied().collect();
+    let mut waiting = involved;
+    while let Some(name) = waiting.pop() {
+        for names in about.remove(&name).unwrap_or_default() {
+            waiting.extend(names.iter().copied().filter(|&name| cone.insert(name)));
+        }
+    }
+    cone
 }

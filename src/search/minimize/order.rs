@@ -96,6 +96,9 @@ impl Reducer<'_, '_> {
             if one == other {
                 continue;
             }
+            if self.is_stopped() {
+                break;
+            }
             let mut schedule: Vec<Action> = turns.iter().map(|&(action, _)| action).collect();
             schedule.swap(place, place + 1);
             let exchanged = Case { schedule, picks: Vec::new(), ..self.best.clone() };
