@@ -11,6 +11,7 @@ mod limits;
 mod operations;
 mod parse;
 mod parts;
+mod play;
 mod print;
 mod readers;
 mod run;

@@ -101,28 +101,7 @@ impl Replayer {
         mut stop: impl FnMut(&[ViolationClass]) -> bool,
     ) -> Option<usize> {
         self.start(case);
-        let simulation = &mut self.simulation;
-        let mut course = case.course();
-        let mut ops = case.ops.iter();
-        let mut steps = 0;
-        loop {
-            if !case.is_stepped() {
-                let Some((_, op)) = ops.next() else { break };
-                simulation.apply(op, &mut ());
-            } else {
-                let ready = simulation.world().ready();
-                if ready.is_empty() {
-                    break;
-                }
-                simulation.step(course.next(&ready), &mut ());
-            }
-            steps += 1;
-            if stop(simulation.oracles().findings().classes()) {
-                return Some(steps);
-            }
-        }
-        simulation.finish(&mut ());
-        stop(simulation.oracles().findings().classes()).then_some(steps + 1)
+        self.simulation.play(case, |simulation| stop(simulation.oracles().findings().classes()))
     }
 
     fn start(&mut self, case: &Case) {

@@ -285,13 +285,18 @@ impl Lines {
         self.line("}\nexit");
     }
 
-    fn reuse(&mut self, sizes: Sizes) {
-        self.buffers(sizes);
-        self.line("any {");
+    /// Each buffer is deallocated and then dropped.
+    fn end_handles(&mut self, sizes: Sizes) {
         for buffer in 0..sizes.handles {
             let thread = buffer + 1;
             self.line(&format!("t{thread}: deallocate b{buffer}\nt{thread}: drop b{buffer}"));
         }
+    }
+
+    fn reuse(&mut self, sizes: Sizes) {
+        self.buffers(sizes);
+        self.line("any {");
+        self.end_handles(sizes);
         self.drop_views(sizes);
         let first = sizes.handles + sizes.views;
         self.alloc(first..first + sizes.handles);
@@ -334,10 +339,7 @@ impl Lines {
     fn close(&mut self, sizes: Sizes) {
         self.buffers(sizes);
         self.line("any {");
-        for buffer in 0..sizes.handles {
-            let thread = buffer + 1;
-            self.line(&format!("t{thread}: deallocate b{buffer}\nt{thread}: drop b{buffer}"));
-        }
+        self.end_handles(sizes);
         self.drop_views(sizes);
         self.line("close m0\n}\nexit");
     }

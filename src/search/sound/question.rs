@@ -94,44 +94,29 @@ impl Question {
             return None;
         }
         let Some(plan) = &self.plan else {
-            let (failing, read, _) = self.ask_lines(fixes);
-            return Some((failing, read));
+            let (failing, read) = self.ask_lines(fixes);
+            return Some((failing.map(|(oracle, _)| oracle), read));
         };
         let limits = Limits { interrupted, ..Limits::default() };
         let options = Options { limits, ..Options::new(fixes, self.server) };
         explore::first_failing(plan, &options, &self.oracles)
     }
 
-    /// The same of the lines as they stand, and how many operations or steps that took; one more
-    /// than there are if only the last checkpoint shows it.
+    /// The same of the lines as they stand, the oracle with how many operations or steps that took;
+    /// one more than there are if only the last checkpoint shows it.
     #[must_use]
-    pub fn ask_lines(&self, fixes: FixSet) -> (Option<OracleName>, Switches, usize) {
+    pub fn ask_lines(&self, fixes: FixSet) -> (Option<(OracleName, usize)>, Switches) {
         let (setup, none) = (Arc::clone(&self.setup), Tracking::NONE);
         let mut simulation = Simulation::new(setup, fixes, self.server, none, 0);
         if self.case.is_stepped() {
             simulation.load(self.threads.clone());
         }
-        let mut course = self.case.course();
-        let mut ops = self.case.ops.iter();
-        let mut steps = 0;
-        loop {
-            if !self.case.is_stepped() {
-                let Some((_, op)) = ops.next() else { break };
-                simulation.apply(op, &mut ());
-            } else {
-                let ready = simulation.world().ready();
-                if ready.is_empty() {
-                    break;
-                }
-                simulation.step(course.next(&ready), &mut ());
-            }
-            steps += 1;
-            if let Some(oracle) = self.failing(&simulation) {
-                return (Some(oracle), simulation.read(), steps);
-            }
-        }
-        simulation.finish(&mut ());
-        (self.failing(&simulation), simulation.read(), steps + 1)
+        let mut failing = None;
+        let steps = simulation.play(&self.case, |simulation| {
+            failing = self.failing(simulation);
+            failing.is_some()
+        });
+        (failing.zip(steps), simulation.read())
     }
 
     fn failing(&self, simulation: &Simulation) -> Option<OracleName> {

@@ -292,9 +292,10 @@ impl Subject for Hopeless<'_> {
         let question = Question::new(case.clone(), self.server).about(&[self.oracle]);
         let last = AtomicU64::new(0);
         let ask = |fixes| {
-            let (failing, read, steps) = question.ask_lines(fixes);
+            let (failing, read) = question.ask_lines(fixes);
+            let (_, steps) = failing.filter(|_| !(self.watch.interrupted)())?;
             last.fetch_max(steps as u64, Ordering::Relaxed);
-            (failing.is_some() && !(self.watch.interrupted)()).then_some(((), read))
+            Some(((), read))
         };
         decide(&[Cube::ALL], &ask)?;
         usize::try_from(last.into_inner()).ok()

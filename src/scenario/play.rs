@@ -1,0 +1,36 @@
+//! A whole case, played in a simulation.
+
+use super::{Case, Simulation};
+
+impl Simulation {
+    /// Plays a case, whose threads are loaded, to its end or until `stop` says so: then how many
+    /// operations or steps that took; one more than there are if it says so only after the last
+    /// checkpoint.
+    pub(crate) fn play(
+        &mut self,
+        case: &Case,
+        mut stop: impl FnMut(&Self) -> bool,
+    ) -> Option<usize> {
+        let mut course = case.course();
+        let mut ops = case.ops.iter();
+        let mut steps = 0;
+        loop {
+            if !case.is_stepped() {
+                let Some((_, op)) = ops.next() else { break };
+                self.apply(op, &mut ());
+            } else {
+                let ready = self.world().ready();
+                if ready.is_empty() {
+                    break;
+                }
+                self.step(course.next(&ready), &mut ());
+            }
+            steps += 1;
+            if stop(self) {
+                return Some(steps);
+            }
+        }
+        self.finish(&mut ());
+        stop(self).then_some(steps + 1)
+    }
+}
