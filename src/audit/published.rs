@@ -7,7 +7,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
+use memchr::memmem;
 use regex::bytes::{Regex, RegexBuilder};
+
+/// What stands in each line that any of the scripts' expressions takes.
+const EVERYWHERE: &str = " [PID ";
 
 /// A published script that counts lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,13 +127,16 @@ pub fn as_published(mut log: impl BufRead) -> io::Result<Vec<Published>> {
         counts: [0; 3],
         keys: BTreeMap::new(),
     });
+    let process = memmem::Finder::new(EVERYWHERE);
     let mut line = Vec::new();
     loop {
         line.clear();
         if log.read_until(b'\n', &mut line)? == 0 {
             return Ok(all.into_iter().map(Counting::result).collect());
         }
-        all.iter_mut().for_each(|counting| counting.line(&line));
+        if process.find(&line).is_some() {
+            all.iter_mut().for_each(|counting| counting.line(&line));
+        }
     }
 }
 
@@ -167,5 +174,20 @@ impl Counting {
         }
         let [alloc, free, unknown] = self.counts;
         Published { script: self.script, alloc, free, unknown, keys, worst }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_expression_needs_what_lines_are_chosen_by() {
+        let needed = EVERYWHERE.replace('[', r"\[");
+        for script in SCRIPTS {
+            let needs = |expression: &str| expression.is_empty() || expression.contains(&needed);
+            assert!(needs(script.alloc) && needs(script.free), "{}", script.name);
+            assert!(needs(script.unknown), "{}", script.name);
+        }
     }
 }
