@@ -646,6 +646,13 @@ fn threads_reduce_to_the_fewest_switches() {
             let mut without = Case { schedule: schedule.collect(), ..result.clone() };
             without.ops.remove(left_out);
             assert!(!fails(&without, aim), "{left_out} of {text}");
+            let rest = turns(&without, aim);
+            if rest.len() <= 7 {
+                for schedule in orders(&rest) {
+                    let other = Case { schedule, ..without.clone() };
+                    assert!(!fails(&other, aim), "{left_out} of {text}\n{:?}", other.schedule);
+                }
+            }
         }
         let taken = turns(result, aim);
         necessary += minimized.inversions.len();
@@ -674,6 +681,21 @@ fn lost_by_exchange(result: &Case, aim: Aim) -> usize {
         differ && !fails(&Case { schedule, ..result.clone() }, aim)
     });
     lost.count()
+}
+
+/// A view of a handle of a handle of a handle fails as a view of the buffer does.
+#[test]
+fn a_chain_of_handles_comes_to_its_buffer() {
+    for links in [3_u32, 30, 200] {
+        let chain: String =
+            (1..=links).map(|link| format!("share b{link} of b{}; ", link - 1)).collect();
+        let last = links + 1;
+        let text =
+            format!("open m0 2x4; alloc b0 on m0 dram 3x2048; {chain}view b{last} of b{links}");
+        let Input { case, aim } = input(case(&text), ("final", "k2"), 0).unwrap();
+        let result = reduce(&case, &mut Model::new(aim)).case;
+        assert_eq!(result.ops.len(), 3, "{links}: {}", result.scenario());
+    }
 }
 
 /// The race itself: what is left is the allocation, the close between its parts, and nothing else.

@@ -205,4 +205,5 @@ fn what_does_not_fail_is_exit_code_2() {
     std::fs::write(&wrong, "freeorder 1\ndealocate b0\n").unwrap();
     refused(&[&wrong.to_string_lossy()], "did you mean `deallocate`");
     refused(&[&input, "-o", "/no/such/folder/out.scenario"], "/no/such/folder/out.scenario");
+    refused(&[&input, "-o", folder.to_str().unwrap()], "a folder; name a file");
 }

@@ -132,6 +132,9 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     if let Some(path) = &args.verify {
         return verify(args, path);
     }
+    if let Some(path) = &args.certificate {
+        output::can_write(path, args.file.as_deref())?;
+    }
     let scenario = scenario(args)?;
     if args.print {
         output::print(&scenario.to_string())?;

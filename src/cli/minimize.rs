@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::output::{self, Failure, Outcome};
+use super::spinner::Spinner;
 use super::{Format, duration, interrupt};
 use crate::fix::FixSet;
 use crate::scenario::Case;
@@ -97,6 +98,9 @@ fn parse_oracle(text: &str) -> Result<OracleName, String> {
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     interrupt::ends_by_itself();
     let scenario = output::read_scenario(&args.file)?;
+    if let Some(path) = &args.out {
+        output::can_write(path, [])?;
+    }
     output::now_running(&scenario.to_string());
     let case = Case::of(&scenario);
     let class = class(args, &case)?;
@@ -113,20 +117,24 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         options.log = Some(&mut log);
     }
     let limits = Limits { deadline, interrupted: interrupt::was_asked, ..Limits::default() };
+    let spinner = (!args.verbose).then(|| Spinner::start("Ctrl-C ends it with what there is"));
     let (minimized, proof) = minimize_and_prove(&case, &mut model, &mut options, limits)
         .map_err(|error| Failure::input(error.to_string()))?;
     let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
     let stopped = late || interrupt::was_asked();
     let needed = needed_fixes(&minimized.case, model.aim());
+    drop(spinner);
     let told = Told { args, class, input: &case, minimized, proof, needed, stopped };
-    let commented = told.scenario();
+    let commented = told.scenario().to_string();
+    // Both are tried, so that one that fails does not lose the result.
+    let printed = match args.format {
+        Format::Json => output::print_json(&told.report()),
+        Format::Text => output::print(&commented),
+    };
     if let Some(path) = &args.out {
-        output::write_file(path, &commented.to_string())?;
+        output::write_file(path, &commented)?;
     }
-    match args.format {
-        Format::Json => output::print_json(&told.report())?,
-        Format::Text => output::print(&commented.to_string())?,
-    }
+    printed?;
     Ok(if interrupt::was_asked() { Outcome::Interrupted } else { Outcome::Clean })
 }
 

@@ -27,6 +27,7 @@ mod send;
 #[cfg(target_os = "linux")]
 mod serve;
 mod setup_runtime;
+mod spinner;
 
 use std::process::ExitCode;
 

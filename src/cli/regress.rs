@@ -88,7 +88,11 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     if args.update {
         rewrite::refuse_claims(&args.dir)?;
     }
-    let mut verdicts = check_all(files::below(&args.dir)?)?;
+    let files = files::below(&args.dir)?;
+    if let Some(path) = &args.junit {
+        output::can_write(path, files.iter().map(|file| file.path.as_path()))?;
+    }
+    let mut verdicts = check_all(files)?;
     let diffs = if args.update { rewrite::all(&mut verdicts)? } else { String::new() };
     if let Some(path) = &args.junit {
         junit::write(path, &verdicts)?;

@@ -6,13 +6,16 @@
 //!
 //! What comes out is 2-minimal by deletion: no operation can be left out, and, of up to 64
 //! operations, no two. No size goes down alone to the smallest, to half of it, three quarters and
-//! so on, or by one, nor to a single page of what a bank has of it; of pages of 32 bytes, sizes are
-//! at their lowest sum where at most 4096 lower ones are to be tried. Of up to 64 operations, no
-//! two allocations in the same memory can become one page of what a bank has of both. The order is
-//! locally minimal under single moves, and threads take turns with the fewest switches where their
-//! turns have at most 1000 orders. Of up to 24 operations, none on a name can go when the others
-//! say another name of its kind instead; of up to 12, none can go when one of the others moves; of
-//! up to 7, none when one of the others is exchanged for another of the result's own kinds.
+//! so on, or by one, nor to a single page of what a bank has of it; of pages of 32 bytes, sizes
+//! are at their lowest sum where at most 4096 lower ones are to be tried. Of up to 64 operations,
+//! no two allocations in the same memory can become one page of what a bank has of both. The order
+//! is locally minimal under single moves, and threads take turns with the fewest switches where
+//! their turns have at most 1000 orders; of up to 12 operations, none can go in any of at most
+//! 1000 orders of the turns that are left. No other handle, alias or view of a buffer can go when
+//! what is said of it is said of the buffer instead. Of up to 24 operations, none on a name can go
+//! when the others say another name of its kind instead; of up to 12, none can go when one of the
+//! others moves; of up to 7, none when one of the others is exchanged for another of the result's
+//! own kinds.
 //!
 //! A result of up to 7 operations without turns is also compared with what is shorter, or as long
 //! with smaller sizes, in the words of the input, see [`words`]: by [`minimize`] in the first 1000
@@ -116,12 +119,16 @@ pub fn minimize(
         reducer.restore_order();
         if reducer.accepted() == accepted {
             reducer.delete_pairs();
+            reducer.shorten_chains();
             reducer.unify_names();
             reducer.merge_allocations();
             reducer.lower_sizes_together();
         }
         if reducer.accepted() == accepted {
             reducer.compare_with_all();
+        }
+        if reducer.accepted() == accepted {
+            reducer.delete_and_reorder();
         }
         if reducer.accepted() == accepted {
             reducer.move_operations();

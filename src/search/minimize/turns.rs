@@ -11,6 +11,9 @@ use crate::world::Action;
 /// All orders of the turns are tried if there are not more than these.
 const ORDERS_MAX: usize = 1000;
 
+/// Cases of up to so many operations are tried with one left out in all orders of the others.
+const REORDERED_OPERATIONS_MAX: usize = 12;
+
 impl Reducer<'_, '_> {
     /// Writes the picks as turns, which keep their meaning when others are deleted, and tries to do
     /// without turns at all.
@@ -108,25 +111,29 @@ impl Reducer<'_, '_> {
 
     /// All orders of the turns, those of the fewest switches first.
     fn try_all_orders(&mut self) {
-        let mut order = actions(self.turns());
-        if order_count(&order) > ORDERS_MAX {
-            return;
-        }
-        let most = switches(&order);
-        order.sort_unstable();
-        let mut orders = Vec::new();
-        loop {
-            if switches(&order) < most {
-                orders.push(order.clone());
-            }
-            if !next_order(&mut order) {
-                break;
-            }
-        }
-        orders.sort_by_key(|order| switches(order));
-        for order in orders {
+        let turns = actions(self.turns());
+        let most = switches(&turns);
+        for order in orders(turns).into_iter().take_while(|order| switches(order) < most) {
             if self.offer_order(order) {
                 return;
+            }
+        }
+    }
+
+    /// Leaves out an operation where that fails in another order of the turns that are left.
+    pub(super) fn delete_and_reorder(&mut self) {
+        self.begin("turns of fewer");
+        if !self.best.is_stepped() || self.best.ops.len() > REORDERED_OPERATIONS_MAX {
+            return;
+        }
+        let mut left_out = self.best.ops.len();
+        while left_out > 0 && !self.is_stopped() {
+            left_out -= 1;
+            let fewer = self.without(|op| op == left_out);
+            let turns = actions(&self.subject.turns(&fewer));
+            let mut orders = orders(turns).into_iter();
+            if orders.any(|schedule| self.offer(Case { schedule, ..fewer.clone() })) {
+                left_out = self.best.ops.len();
             }
         }
     }
@@ -156,6 +163,20 @@ impl Reducer<'_, '_> {
             }
         }
     }
+}
+
+/// All orders of some turns, those of the fewest switches first; none if they are too many.
+fn orders(mut order: Vec<Action>) -> Vec<Vec<Action>> {
+    if order_count(&order) > ORDERS_MAX {
+        return Vec::new();
+    }
+    order.sort_unstable();
+    let mut orders = vec![order.clone()];
+    while next_order(&mut order) {
+        orders.push(order.clone());
+    }
+    orders.sort_by_key(|order| switches(order));
+    orders
 }
 
 fn actions(turns: &[Turn]) -> Vec<Action> {
