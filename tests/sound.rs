@@ -5,6 +5,7 @@
 mod command;
 mod common;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use freeorder::fix::{Fix, FixSet, Preset, Switches};
 use freeorder::journal::Tracking;
 use freeorder::op::Op;
 use freeorder::runtime::Setup;
-use freeorder::scenario::{Simulation, run};
+use freeorder::scenario::{Class, Simulation, run};
+use freeorder::search::explore::{Certificate, Family, Options, Plan, Sizes, explore};
 use freeorder::search::matrix::Named;
 use freeorder::search::regress::check;
 use freeorder::search::sound::{Watch, search};
@@ -147,6 +149,74 @@ fn the_page_says_what_the_command_prints() {
     }
     for file in SOUND {
         assert!(page.contains(&format!("`corpus/sound/{}.scenario`", file.name)), "{}", file.name);
+    }
+}
+
+/// At which sizes the certificates say that no ordering fails.
+fn bounds(family: Family) -> Sizes {
+    // The orders in which new buffers take old addresses are the least alike.
+    let handles = if family == Family::Reuse { 2 } else { 3 };
+    Sizes { handles, devices: 4, views: 2, programs: 2, submeshes: 1, threads: 3 }
+}
+
+fn explored(family: Family, server: ServerKind) -> (Certificate, bool) {
+    let sizes = bounds(family);
+    let scenario = family.scenario(sizes).unwrap();
+    let options = Options::new(Preset::Sound.fixes(), server);
+    let plan = Plan::of(&scenario);
+    let result = explore(&plan, &options);
+    assert_eq!(result.stopped, None, "{}", family.name());
+    let fails = result.violations().next().is_some();
+    (Certificate::new(&scenario, &options, &result).with_family(family, sizes), fails)
+}
+
+/// No ordering of a family fails under the set that holds, but of one, of which the page tells why.
+///
+/// `UPDATE_README=1 cargo test --test sound` writes the certificates and their table anew.
+#[test]
+fn every_family_that_can_pass_has_certificates() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let update = std::env::var_os("UPDATE_README").is_some();
+    let of_lifecycle = Family::ALL.into_iter().filter(|one| one.class() == Class::Lifecycle);
+    let mut table = String::from(
+        "| family | buffers | orderings | states, k1 | k2 | shm |\n|---|---|---|---|---|---|\n",
+    );
+    for family in of_lifecycle.filter(|&family| family != Family::Submesh) {
+        let mut states = Vec::new();
+        let mut orderings = String::new();
+        for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
+            let (certificate, fails) = explored(family, server);
+            assert!(!fails, "{} under {server}", family.name());
+            states.push(certificate.states.to_string());
+            orderings.clone_from(&certificate.orderings);
+            let text = serde_json::to_string_pretty(&certificate).unwrap() + "\n";
+            let path =
+                root.join(format!("corpus/sound/certificates/{}-{server}.json", family.name()));
+            if update {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let written = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(written, text, "run UPDATE_README=1 cargo test --test sound");
+            let verified = freeorder(&["explore", "--verify", path.to_str().unwrap()]);
+            assert!(verified.status.success(), "{}", stdout(&verified));
+        }
+        let sized = family.sizes().contains("--handles");
+        let handles = if sized { bounds(family).handles.to_string() } else { "-".to_owned() };
+        writeln!(table, "| {} | {handles} | {orderings} | {} |", family.name(), states.join(" | "))
+            .unwrap();
+    }
+    for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
+        assert!(explored(Family::Submesh, server).1, "submesh passes under {server}");
+    }
+    let path = root.join("docs/which-fix.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("by the certificates -->\n").unwrap();
+    let (shown, after) = rest.split_once("<!-- /families -->").unwrap();
+    if update {
+        let text = format!("{before}by the certificates -->\n{table}<!-- /families -->{after}");
+        std::fs::write(path, text).unwrap();
+    } else {
+        assert_eq!(shown, table, "run UPDATE_README=1 cargo test --test sound");
     }
 }
 
