@@ -670,22 +670,45 @@ fn threads_reduce_to_the_fewest_switches() {
     assert!(necessary > stepped, "{necessary} necessary orders of steps in {stepped}");
 }
 
-/// How many exchanges of two neighbouring steps of different threads lose the failure.
+/// At how many switches of threads the failure is lost when the two neighbouring steps are
+/// exchanged, or else when all is that the two threads do in a row.
 fn lost_by_exchange(result: &Case, aim: Aim) -> usize {
     let taken = turns(result, aim);
-    let lost = (1..taken.len()).filter(|&place| {
-        let is_step = |place: usize| matches!(taken[place], Action::Step(_));
-        let mut schedule = taken.clone();
-        schedule.swap(place - 1, place);
-        let differ = is_step(place - 1) && is_step(place) && schedule != taken;
-        differ && !fails(&Case { schedule, ..result.clone() }, aim)
+    let is_step = |place: usize| matches!(taken[place], Action::Step(_));
+    let is_lost = |start: usize, boundary: usize, end: usize| {
+        let (one, other) = (&taken[start..boundary], &taken[boundary..end]);
+        let schedule = [&taken[..start], other, one, &taken[end..]].concat();
+        is_step(start) && is_step(end - 1) && !fails(&Case { schedule, ..result.clone() }, aim)
+    };
+    let switches = (1..taken.len()).filter(|&place| taken[place - 1] != taken[place]);
+    let lost = switches.filter(|&place| {
+        let start = (0..place).rev().take_while(|&at| taken[at] == taken[place - 1]).last();
+        let end = (place..taken.len()).take_while(|&at| taken[at] == taken[place]).last();
+        is_lost(place - 1, place, place + 1) || is_lost(start.unwrap(), place, end.unwrap() + 1)
     });
     lost.count()
+}
+
+/// Two threads that deallocate one buffer: exchanging neighbouring steps never ends the race, and
+/// having one done before the other does.
+#[test]
+fn a_race_has_a_necessary_order() {
+    let entry = entries().unwrap().into_iter().find(|entry| entry.name == "racy-deallocate");
+    let (fixes, server) = ("upstream-shm+racy-deallocate", "shm");
+    let Input { case, aim } = input(entry.unwrap().case, (fixes, server), 0).unwrap();
+    let minimized = reduce(&case, &mut Model::new(aim));
+    assert!(!minimized.inversions.is_empty(), "{}", minimized.case.scenario());
 }
 
 /// A view of a handle of a handle of a handle fails as a view of the buffer does.
 #[test]
 fn a_chain_of_handles_comes_to_its_buffer() {
+    let submeshes: String =
+        (1..=30).map(|link| format!("submesh m{link} of m{} 2x4 at 0,0; ", link - 1)).collect();
+    let text = format!("open m0 2x4; {submeshes}alloc b0 on m30 dram 1x32; view b1 of b0");
+    let nested = input(case(&text), ("final", "k2"), 0).unwrap();
+    let result = reduce(&nested.case, &mut Model::new(nested.aim)).case;
+    assert_eq!(result.ops.len(), 3, "{}", result.scenario());
     for links in [3_u32, 30, 200] {
         let chain: String =
             (1..=links).map(|link| format!("share b{link} of b{}; ", link - 1)).collect();

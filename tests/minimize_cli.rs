@@ -180,6 +180,37 @@ fn an_interrupted_reduction_prints_what_it_has() {
     assert!(interrupted);
 }
 
+/// What is no file is written to as it is, and a link stays one.
+#[cfg(unix)]
+#[test]
+fn pipes_and_links_stay_what_they_are() {
+    let folder = folder("through");
+    let input = seed(&folder, "7");
+    let minimize = |out: &Path| {
+        let output = freeorder(&["minimize", &input, "-o", out.to_str().unwrap()]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        stdout(&output)
+    };
+    let pipe = folder.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap())
+    };
+    let printed = minimize(&pipe);
+    assert_eq!(reader.join().unwrap(), printed);
+    for there in [false, true] {
+        let (link, target) = (folder.join(format!("link-{there}")), format!("target-{there}"));
+        if there {
+            std::fs::write(folder.join(&target), "old").unwrap();
+        }
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert_eq!(minimize(&link), printed);
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(folder.join(target)).unwrap(), printed);
+    }
+}
+
 /// What does not fail is bad input, and the message says what there is instead.
 #[test]
 fn what_does_not_fail_is_exit_code_2() {

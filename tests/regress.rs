@@ -81,6 +81,9 @@ fn junit_has_a_case_a_file() {
     insta::assert_snapshot!("regress_junit", text);
     let nowhere = root.join("no/such/folder.xml");
     assert_eq!(code(&regress(&[name(&root), "--junit", name(&nowhere)], false)), 2);
+    let new = root.join("new.scenario");
+    assert_eq!(code(&regress(&[name(&root), "--junit", name(&new)], false)), 2);
+    assert!(!new.exists());
     let read = root.join("./wrong.scenario");
     assert_eq!(code(&regress(&[name(&root), "--junit", name(&read)], false)), 2);
     assert_eq!(fs::read_to_string(read).unwrap(), WRONG);

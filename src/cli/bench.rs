@@ -16,6 +16,7 @@ pub use orderings::OrderingsReport;
 
 use super::Format;
 use super::output::{self, Failure, Outcome};
+use super::spinner::Spinner;
 use crate::allocator::SearchPolicy;
 use crate::allocator::walk::{LIVE_BLOCK_COUNTS, Walk as AllocatorWalk};
 use crate::audit::Kind as InputKind;
@@ -210,6 +211,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
+    let spinner = Spinner::start("measuring");
     let rows = match args.what {
         What::Allocator => LIVE_BLOCK_COUNTS.map(|live| Row::Speed(allocator(live, args))).to_vec(),
         What::Walk => vec![Row::Speed(walk(args))],
@@ -226,6 +228,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         }
         What::Minimize => reductions(args),
     };
+    drop(spinner);
     let found = rows.iter().any(Row::found);
     match args.format {
         Format::Json => output::print_json(&BenchTable { version: 1, rows })?,

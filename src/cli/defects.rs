@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use super::Format;
 use super::output::{self, Failure, Outcome};
+use super::save;
+use super::spinner::Spinner;
 use crate::search::catalogue::{self, Entry, Optimum};
 use crate::search::enumerate::Limits;
 use crate::search::prove::{Proof, prove};
@@ -194,8 +196,10 @@ fn print_proofs(entries: &[Entry], args: &Args) -> Result<Outcome, Failure> {
     let limits = Limits::states(STATES_MAX);
     let bugs: Vec<(&Entry, Optimum)> =
         entries.iter().filter_map(|entry| entry.optimum.map(|optimum| (entry, optimum))).collect();
+    let spinner = Spinner::start("enumerating shorter sequences");
     let proofs: Vec<Proof> =
         bugs.par_iter().map(|&(entry, optimum)| prove(entry, optimum, limits)).collect();
+    drop(spinner);
     let mut rows = Vec::new();
     for (&(entry, optimum), proof) in bugs.iter().zip(&proofs) {
         if proof.limited {
@@ -250,5 +254,5 @@ fn update(entry: &Entry, optimum: Optimum, proof: &Proof) -> Result<(), Failure>
     let text = std::fs::read_to_string(&path).map_err(failure)?;
     let stated = Optimum { sequences: proof.sequences, ..optimum };
     let text = text.replace(&optimum.line(), &stated.line());
-    std::fs::write(&path, text).map_err(failure)
+    save::write_file(&path, text)
 }

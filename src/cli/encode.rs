@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::output::{self, Failure, Outcome};
 use super::regress::files;
+use super::save;
 use crate::fuzzing::audited;
 use crate::fuzzing::orderings::check_environment;
 use crate::fuzzing::seeds::{Source, seeds};
@@ -51,7 +52,7 @@ fn one(args: &Args, file: &Path) -> Result<Outcome, Failure> {
         encoded(args.profile, file)?
     };
     match &args.output {
-        Some(path) => write(path, &bytes)?,
+        Some(path) => save::write_file(path, &bytes)?,
         None => {
             let mut out = io::stdout().lock();
             out.write_all(&bytes)?;
@@ -73,10 +74,6 @@ fn encoded(profile: Profile, file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    fs::write(path, bytes).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
-}
-
 /// Writes the seeds of every target, each to a file that is named for its scenario.
 fn fill(folder: &Path, from: &Path) -> Result<Outcome, Failure> {
     let files = files::below(from)?;
@@ -95,7 +92,7 @@ fn fill(folder: &Path, from: &Path) -> Result<Outcome, Failure> {
         fs::create_dir_all(&folder)
             .map_err(|error| Failure::input(format!("{}: {error}", folder.display())))?;
         for seed in &seeds {
-            write(&folder.join(&seed.name), &seed.bytes)?;
+            save::write_file(&folder.join(&seed.name), &seed.bytes)?;
         }
         let count = seeds.len();
         let _ = writeln!(out, "{}: {count} of {} scenarios", folder.display(), sources.len());
@@ -106,7 +103,7 @@ fn fill(folder: &Path, from: &Path) -> Result<Outcome, Failure> {
             .map_err(|error| Failure::input(format!("{}: {error}", folder.display())))?;
         let seeds = audited::seeds(kind);
         for (nth, bytes) in seeds.iter().enumerate() {
-            write(&folder.join(format!("sample-{nth}")), bytes)?;
+            save::write_file(&folder.join(format!("sample-{nth}")), bytes)?;
         }
         let _ = writeln!(out, "{}: {} samples", folder.display(), seeds.len());
     }

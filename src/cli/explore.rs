@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::output::{self, Failure, Outcome};
+use super::save;
 use super::{Format, duration, interrupt};
 use crate::fix::FixSet;
 use crate::scenario::{Case, Scenario};
@@ -133,7 +134,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         return verify(args, path);
     }
     if let Some(path) = &args.certificate {
-        output::can_write(path, args.file.as_deref())?;
+        save::can_write(path, args.file.as_deref())?;
     }
     let scenario = scenario(args)?;
     if args.print {
@@ -145,7 +146,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let report = report(args, &scenario, (&result, seconds), deadline)?;
     if let (Some(path), Some(certificate)) = (&args.certificate, &report.certificate) {
         let text = serde_json::to_string_pretty(certificate).map_err(std::io::Error::other)?;
-        output::write_file(path, &format!("{text}\n"))?;
+        save::write_file(path, format!("{text}\n"))?;
     }
     match args.format {
         Format::Json => output::print_json(&report)?,
@@ -297,6 +298,6 @@ fn save(args: &Args, folder: &Path, one: &Counterexample, case: &Case) -> Result
         .collect();
     let path = folder.join(format!("{}.scenario", name.replace("--", "-")));
     let head = format!(" {class} under {} and {}", args.fixes, args.server);
-    output::write_file(&path, &report::with_head(case, &head).to_string())?;
+    save::write_file(&path, report::with_head(case, &head).to_string())?;
     Ok(path.display().to_string())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::output::{self, Failure, Outcome};
+use super::save;
 use crate::export::{Target, export};
 
 /// In what a scenario is written.
@@ -39,7 +40,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let exported = export(&scenario, &name, target)
         .map_err(|error| Failure::input(format!("{name}: {error}")))?;
     match &args.out {
-        Some(path) => output::write_file(path, &exported.text)?,
+        Some(path) => save::write_file(path, &exported.text)?,
         None => output::print(&exported.text)?,
     }
     if let Some(first) = exported.left_out.first() {

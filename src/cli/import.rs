@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::audit::{reader, records};
 use super::output::{self, Failure, Outcome};
+use super::save;
 use crate::audit::{
     Auditor, Event, Finding, FindingKind, Kind, Options, ReadError, Reader, Source, concerns,
     explain, import,
@@ -151,7 +152,7 @@ fn write(out: Option<&Path>, head: &[String], scenario: Scenario) -> Result<Outc
     let lines = head.iter().map(plain).chain(scenario.lines);
     let text = Scenario { lines: lines.collect() }.to_string();
     match out {
-        Some(path) => output::write_file(path, &text)?,
+        Some(path) => save::write_file(path, &text)?,
         None => output::print(&text)?,
     }
     Ok(Outcome::Clean)

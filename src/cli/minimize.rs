@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::output::{self, Failure, Outcome};
+use super::save;
 use super::spinner::Spinner;
 use super::{Format, duration, interrupt};
 use crate::fix::FixSet;
@@ -99,7 +100,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     interrupt::ends_by_itself();
     let scenario = output::read_scenario(&args.file)?;
     if let Some(path) = &args.out {
-        output::can_write(path, [])?;
+        save::can_write(path, [])?;
     }
     output::now_running(&scenario.to_string());
     let case = Case::of(&scenario);
@@ -132,7 +133,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         Format::Text => output::print(&commented),
     };
     if let Some(path) = &args.out {
-        output::write_file(path, &commented)?;
+        save::write_file(path, &commented)?;
     }
     printed?;
     Ok(if interrupt::was_asked() { Outcome::Interrupted } else { Outcome::Clean })
@@ -227,7 +228,9 @@ impl Told<'_> {
                 };
                 let (sequences, letters) = (proof.sequences, proof.letters.len());
                 let by = if self.input.is_stepped() { " by one thread" } else { "" };
-                format!("{better}, of {sequences}{by} over {letters} different operations")
+                let stopped =
+                    if self.stopped { "; stopped before more were enumerated" } else { "" };
+                format!("{better}, of {sequences}{by} over {letters} different operations{stopped}")
             }
             (None, true) => {
                 let why = self.no_proof();

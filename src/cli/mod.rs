@@ -21,6 +21,7 @@ mod minimize;
 mod output;
 mod regress;
 mod run;
+mod save;
 mod schema;
 #[cfg(target_os = "linux")]
 mod send;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use miette::{Diagnostic, GraphicalReportHandler, LabeledSpan, NamedSource};
@@ -156,55 +156,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file whole or not at all: beside it first, then in its place.
-pub fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::input(format!("{}: {error}", path.display()));
-    let (_, beside) = beside(path).map_err(failed)?;
-    let mut file = std::fs::File::create(&beside).map_err(failed)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    written.and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
-        // What is left beside it is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-        failed(error)
-    })
-}
-
 /// Prints a value as JSON to standard output.
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::Output(io::Error::other(error)))?;
     print(&text)?;
     print("\n")
-}
-
-/// Says before long work what writing the file after it would say: that its folder takes none, or
-/// that it is one of the files that are read.
-pub fn can_write<'a>(
-    path: &Path,
-    inputs: impl IntoIterator<Item = &'a Path>,
-) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::input(format!("{}: {error}", path.display()));
-    let (name, beside) = beside(path).map_err(failed)?;
-    let same = |input: &Path| match (path.canonicalize(), input.canonicalize()) {
-        (Ok(path), Ok(input)) => path == input,
-        _ => false,
-    };
-    if inputs.into_iter().any(same) {
-        return Err(failed(io::Error::other("it is read here; write to another file")));
-    }
-    if path.is_dir() {
-        return Err(failed(io::Error::other(format!("a folder; name a file, {name}/FILE say"))));
-    }
-    std::fs::File::create(&beside).and_then(|_| std::fs::remove_file(&beside)).map_err(failed)
-}
-
-/// The name of a file, and of the one beside it that becomes it once it is whole.
-fn beside(path: &Path) -> io::Result<(String, PathBuf)> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = path.file_name().ok_or_else(|| io::Error::other("names no file"))?;
-    let name = name.to_string_lossy().into_owned();
-    let new = format!(".{name}.{}.new", std::process::id());
-    Ok((name, folder.unwrap_or(Path::new(".")).join(new)))
 }
 
 /// Prints to standard output.

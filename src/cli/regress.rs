@@ -13,6 +13,8 @@ use serde::Serialize;
 
 use super::Format;
 use super::output::{self, Failure, Outcome};
+use super::save;
+use crate::corpus;
 use crate::search::regress::{Checked, Difference, check};
 use files::File;
 
@@ -90,7 +92,11 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     }
     let files = files::below(&args.dir)?;
     if let Some(path) = &args.junit {
-        output::can_write(path, files.iter().map(|file| file.path.as_path()))?;
+        if corpus::is_scenario(path) {
+            let path = path.display();
+            return Err(Failure::input(format!("{path}: XML would be read as a scenario")));
+        }
+        save::can_write(path, files.iter().map(|file| file.path.as_path()))?;
     }
     let mut verdicts = check_all(files)?;
     let diffs = if args.update { rewrite::all(&mut verdicts)? } else { String::new() };

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::Args;
 use crate::allocator::Machine;
 use crate::cli::output::{self, Failure, Outcome};
+use crate::cli::save;
 use crate::cli::{Format, interrupt};
 use crate::realrt::{
     Answer, Check, Deviation, Finding, Found, Hunt, Installation, KNOWN, Plant, Process, Ran,
@@ -241,7 +242,7 @@ fn write_pair(
     let mut saved = Vec::new();
     for (ending, text) in [("scenario", scenario), ("py", script)] {
         let path = folder.join(format!("{name}.{ending}"));
-        output::write_file(&path, &text)?;
+        save::write_file(&path, &text)?;
         saved.push(path.display().to_string());
     }
     Ok(saved)

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::cli::output::{self, Failure, Outcome};
+use crate::cli::spinner::Spinner;
 use crate::search::catalogue::Entry;
 use crate::search::hunt::{Hunt, hunt_all, quantile};
 
@@ -52,7 +53,9 @@ pub fn print_hunts(
     (seeds, operations_max): (u64, u64),
     format: Format,
 ) -> Result<Outcome, Failure> {
+    let spinner = Spinner::start("looking for each bug from each seed");
     let hunts = hunt_all(entries, seeds, operations_max);
+    drop(spinner);
     let rows: Vec<HuntRow> = hunts.iter().map(row).collect();
     let mut operations: Vec<u64> = hunts.iter().flat_map(Hunt::operations).collect();
     operations.sort_unstable();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use schemars::JsonSchema;
@@ -154,11 +155,12 @@ impl Progress {
         let target = ProgressDrawTarget::stderr_with_hz(10);
         let style = ProgressStyle::with_template("{elapsed} [{bar:20}] {pos} of {len} {msg}");
         let style = style.expect("the template is well formed").progress_chars("=> ");
-        Self(
-            io::stderr()
-                .is_terminal()
-                .then(|| ProgressBar::with_draw_target(Some(length), target).with_style(style)),
-        )
+        Self(io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style);
+            // One scenario can take long; that time goes on shows that it is looked at.
+            bar.enable_steady_tick(Duration::from_secs(1));
+            bar
+        }))
     }
 
     fn update(&self, verdict: &Verdict, server: ServerKind) {

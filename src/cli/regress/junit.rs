@@ -5,7 +5,8 @@ use std::path::Path;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Verdict, count_of, sentence};
-use crate::cli::output::{self, Failure};
+use crate::cli::output::Failure;
+use crate::cli::save;
 
 /// Writes one test case a file.
 pub fn write(path: &Path, verdicts: &[Verdict]) -> Result<(), Failure> {
@@ -16,7 +17,7 @@ pub fn write(path: &Path, verdicts: &[Verdict]) -> Result<(), Failure> {
     let wrong =
         |error: &dyn std::fmt::Display| Failure::input(format!("{}: {error}", path.display()));
     let text = report.to_string().map_err(|error| wrong(&error))?;
-    output::write_file(path, &text)
+    save::write_file(path, &text)
 }
 
 fn case(verdict: &Verdict) -> TestCase {

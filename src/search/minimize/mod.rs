@@ -11,11 +11,11 @@
 //! no two allocations in the same memory can become one page of what a bank has of both. The order
 //! is locally minimal under single moves, and threads take turns with the fewest switches where
 //! their turns have at most 1000 orders; of up to 12 operations, none can go in any of at most
-//! 1000 orders of the turns that are left. No other handle, alias or view of a buffer can go when
-//! what is said of it is said of the buffer instead. Of up to 24 operations, none on a name can go
-//! when the others say another name of its kind instead; of up to 12, none can go when one of the
-//! others moves; of up to 7, none when one of the others is exchanged for another of the result's
-//! own kinds.
+//! 1000 orders of the turns that are left. No other handle, alias or view of a buffer, owner of a
+//! program or submesh can go when what is said of it is said of the buffer instead. Of up to 24
+//! operations, none on a name can go when the others say another name of its kind instead; of up
+//! to 12, none can go when one of the others moves; of up to 7, none when one of the others is
+//! exchanged for another of the result's own kinds.
 //!
 //! A result of up to 7 operations without turns is also compared with what is shorter, or as long
 //! with smaller sizes, in the words of the input, see [`words`]: by [`minimize`] in the first 1000
@@ -68,7 +68,8 @@ pub struct Minimized {
     /// The case; it fails as the one it was made from does.
     pub case: Case,
     /// The pairs of operations whose order matters: exchanged, the failure is gone. Where threads
-    /// take turns, the neighbouring steps of different threads.
+    /// take turns, the steps of different threads that follow each other, or the first and the last
+    /// of what they do in a row.
     pub inversions: Vec<Inversion>,
     /// How many candidates were run.
     pub replays: u64,

@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 use std::fmt;
+use std::ops::Range;
 
 use super::reducer::Reducer;
+use super::turns::{actions, blocks};
 use crate::op::{Handle, Op};
 use crate::scenario::Case;
-use crate::world::Action;
+use crate::search::replay::Turn;
 
 /// Two operations, or steps of threads, whose order matters: if the second came first, the failure
 /// would be gone.
@@ -86,32 +88,54 @@ impl Reducer<'_, '_> {
         necessary
     }
 
-    /// The neighbouring steps of different threads that cannot be exchanged without losing the
-    /// failure.
+    /// The steps of different threads that cannot be exchanged without losing the failure:
+    /// neighbouring ones, or else everything that one thread does in a row and what the next one
+    /// does, of which the first and the last step are named.
     fn necessary_turns(&mut self) -> Vec<Inversion> {
         let turns = self.turns().to_vec();
+        let blocks = blocks(&actions(&turns));
         let mut necessary = Vec::new();
-        for (place, pair) in turns.windows(2).enumerate() {
-            let [(one, Some(first)), (other, Some(then))] = *pair else { continue };
-            if one == other {
-                continue;
-            }
-            if self.is_stopped() {
-                break;
-            }
-            let mut schedule: Vec<Action> = turns.iter().map(|&(action, _)| action).collect();
-            schedule.swap(place, place + 1);
-            let exchanged = Case { schedule, picks: Vec::new(), ..self.best.clone() };
-            if !self.fails(&exchanged) && !self.is_stopped() {
-                let step = |op: usize, end: usize| {
-                    turns[..=end].iter().filter(|&&(_, of)| of == Some(op)).count()
-                };
-                let op = |op: usize| self.best.ops[op].1.clone();
-                let steps = Some((step(first, place), step(then, place + 1)));
-                necessary.push(Inversion { first: op(first), then: op(then), steps });
+        for pair in blocks.windows(2) {
+            let [(start, boundary), (_, end)] = *pair else { continue };
+            let neighbours = boundary - 1..boundary + 1;
+            for exchanged in [neighbours, start..end] {
+                let (first, last) = (exchanged.start, exchanged.end - 1);
+                let lost = self.is_lost_by_exchange(&turns, exchanged, boundary);
+                if self.is_stopped() {
+                    return necessary;
+                }
+                if lost && let Some(inversion) = self.inversion(&turns, first, last) {
+                    necessary.push(inversion);
+                    break;
+                }
             }
         }
         necessary
+    }
+
+    /// Whether the failure is gone when what is taken after a turn comes before what is taken up
+    /// to it.
+    fn is_lost_by_exchange(
+        &mut self,
+        turns: &[Turn],
+        exchanged: Range<usize>,
+        boundary: usize,
+    ) -> bool {
+        let mut schedule = actions(turns);
+        let moved = boundary - exchanged.start;
+        schedule[exchanged].rotate_left(moved);
+        !self.fails(&Case { schedule, picks: Vec::new(), ..self.best.clone() })
+    }
+
+    /// Two turns as steps of their operations; none if one of them is a delivery.
+    fn inversion(&self, turns: &[Turn], first: usize, then: usize) -> Option<Inversion> {
+        let step = |place: usize| {
+            let own = turns[place].1?;
+            let step = turns[..=place].iter().filter(|&&(_, of)| of == Some(own)).count();
+            Some((self.best.ops[own].1.clone(), step))
+        };
+        let ((first, one), (then, other)) = (step(first)?, step(then)?);
+        Some(Inversion { first, then, steps: Some((one, other)) })
     }
 
     fn put_right(&mut self, first: usize, then: usize) -> bool {

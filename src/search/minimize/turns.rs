@@ -179,7 +179,7 @@ fn orders(mut order: Vec<Action>) -> Vec<Vec<Action>> {
     orders
 }
 
-fn actions(turns: &[Turn]) -> Vec<Action> {
+pub(super) fn actions(turns: &[Turn]) -> Vec<Action> {
     turns.iter().map(|&(action, _)| action).collect()
 }
 
@@ -189,7 +189,7 @@ fn switches(schedule: &[Action]) -> usize {
 }
 
 /// Where the turns that one actor takes in a row begin and end.
-fn blocks(schedule: &[Action]) -> Vec<(usize, usize)> {
+pub(super) fn blocks(schedule: &[Action]) -> Vec<(usize, usize)> {
     let mut start = 0;
     let runs = schedule.chunk_by(|one, other| one == other).map(|run| {
         start += run.len();

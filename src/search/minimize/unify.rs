@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reducer::Reducer;
 use crate::op::{Name, Op};
 
-/// The further name that an operation gives to a buffer, and the buffer's own.
+/// The name that an operation gives to something made of another of its kind, and the other's.
 fn copied(op: &Op) -> Option<(Name, Name)> {
     match *op {
+        Op::Submesh { mesh, parent, .. } => Some((Name::Mesh(mesh), Name::Mesh(parent))),
+        Op::ShareProgram { program, of } => Some((Name::Program(program), Name::Program(of))),
         Op::Share { buffer, of } | Op::Alias { buffer, of } | Op::View { buffer, of, .. } => {
             Some((Name::Buffer(buffer), Name::Buffer(of)))
         }
@@ -19,8 +21,8 @@ fn copied(op: &Op) -> Option<(Name, Name)> {
 const UNIFIED_OPERATIONS_MAX: usize = 24;
 
 impl Reducer<'_, '_> {
-    /// Says of a buffer what is said of another handle, alias or view of it, which is left out: of
-    /// all of them, of half of them and so on.
+    /// Says of a buffer what is said of another handle, alias or view of it, which is left out, and
+    /// so of programs and meshes: of all of them, of half of them and so on.
     pub(super) fn shorten_chains(&mut self) {
         self.begin("chains");
         let mut size = self.copies().len();
@@ -37,7 +39,7 @@ impl Reducer<'_, '_> {
         }
     }
 
-    /// The operations that give a buffer that exists a further name.
+    /// The operations that make something of another of its kind.
     fn copies(&self) -> Vec<usize> {
         let ops = self.best.ops.iter().enumerate();
         ops.filter(|(_, (_, op))| copied(op).is_some()).map(|(place, _)| place).collect()
