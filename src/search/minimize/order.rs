@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::reducer::Reducer;
 use super::turns::{actions, blocks};
-use crate::op::{Handle, Op};
+use crate::op::{Handle, Op, ThreadId};
 use crate::scenario::Case;
 use crate::search::replay::Turn;
 
@@ -18,8 +18,8 @@ pub struct Inversion {
     pub first: Op,
     /// What comes after it.
     pub then: Op,
-    /// Where threads take turns, which step of each it is, from 1.
-    pub steps: Option<(usize, usize)>,
+    /// Where threads take turns, whose operations they are, and which step of each it is, from 1.
+    pub steps: Option<[(ThreadId, usize); 2]>,
 }
 
 impl fmt::Display for Inversion {
@@ -27,9 +27,10 @@ impl fmt::Display for Inversion {
         let Self { first, then, steps } = self;
         match steps {
             None => write!(f, "`{first}` before `{then}`"),
-            Some((one, other)) => {
-                write!(f, "step {one} of `{first}` before step {other} of `{then}`")
-            }
+            Some([(one, step), (other, later)]) => write!(
+                f,
+                "step {step} of `{one}: {first}` before step {later} of `{other}: {then}`"
+            ),
         }
     }
 }
@@ -132,10 +133,11 @@ impl Reducer<'_, '_> {
         let step = |place: usize| {
             let own = turns[place].1?;
             let step = turns[..=place].iter().filter(|&&(_, of)| of == Some(own)).count();
-            Some((self.best.ops[own].1.clone(), step))
+            let (thread, op) = self.best.ops[own].clone();
+            Some((op, (thread, step)))
         };
         let ((first, one), (then, other)) = (step(first)?, step(then)?);
-        Some(Inversion { first, then, steps: Some((one, other)) })
+        Some(Inversion { first, then, steps: Some([one, other]) })
     }
 
     fn put_right(&mut self, first: usize, then: usize) -> bool {
