@@ -9,6 +9,7 @@ request but `hello` also what can be observed then:
 Addresses in tables are relative to the region's base, and only allocated blocks are in them.
 {"op": "on", "thread": NAME, "request": {..}} makes the call on a thread of that name, which lives as long as
 the process; the answer comes when it has returned.
+`fork` makes a child that ends at once; its answer has "child": {"code", "signal", "trace"}.
 `reset` lets everything go and closes every mesh; the process then serves the next program.
 A process that dies by a signal first writes a C++ backtrace to the file named by FREEORDER_TRACE.
 """
@@ -21,6 +22,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import types
 
 # The runtime logs to standard output too: answers get a descriptor of their own.
@@ -38,6 +40,8 @@ KINDS = {"dram": ttnn.BufferType.DRAM, "l1": ttnn.BufferType.L1, "l1_small": ttn
 LAYOUTS = {"tile": ttnn.TILE_LAYOUT, "row_major": ttnn.ROW_MAJOR_LAYOUT}
 MODES = {"normal": ttnn.graph.RunMode.NORMAL, "no_dispatch": ttnn.graph.RunMode.NO_DISPATCH}
 
+CHILD_MAX = 5  # seconds until a child counts as one that does not end
+
 meshes, closed, tensors, cycles, workers = {}, set(), {}, [], {}
 
 
@@ -47,7 +51,7 @@ def watch_signals():
     if not path:
         return
     libc = ctypes.CDLL(None)
-    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     frames = (ctypes.c_void_p * 64)()
     libc.backtrace(frames, 1)  # loads what it needs while memory is sound
     handler_type = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -263,6 +267,35 @@ def do_reset(r):
 
 def do_kill(r):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def do_fork(r):
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # it does not outlive this process
+        (sys.exit if r["end"] == "exit" else os._exit)(0)
+    until = time.monotonic() + CHILD_MAX
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended and time.monotonic() < until:
+        time.sleep(0.01)
+        ended, status = os.waitpid(child, os.WNOHANG)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return {"child": {}}
+    code = os.waitstatus_to_exitcode(status)
+    return {"child": {"code": code} if code >= 0 else {"signal": -code, "trace": taken_trace()}}
+
+
+def taken_trace():
+    """The backtrace that a child wrote, whose place is this process's again."""
+    path = os.environ.get("FREEORDER_TRACE")
+    if not path:
+        return ""
+    with open(path, "r+", errors="replace") as file:
+        text = file.read()
+        file.truncate(0)
+    return text
 
 
 def do_exit(r):

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::mark::Mark;
 use crate::message::{AllocMessage, ObjectRef, Role, UniqueId};
-use crate::op::{RunMode, SubDeviceManagerId, TraceHandle};
+use crate::op::{ChildEnd, RunMode, SubDeviceManagerId, TraceHandle};
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 /// Virtual time: the number of steps taken.
@@ -329,6 +329,8 @@ pub enum Event<'a> {
     ServerRestarted,
     /// A process died; its allocators and buffers went with it.
     ProcessKilled { pid: u32 },
+    /// A process made a child, which is gone.
+    Forked { pid: u32, end: ChildEnd },
     /// The reaper removed the entries of a dead process.
     Reaped { pid: u32, keys: u64 },
     /// No operation and no message is in flight; the server counts these bytes on each device.

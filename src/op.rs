@@ -10,7 +10,7 @@ pub use handle::{
     BufferHandle, CacheKey, Handle, MeshHandle, Place, ProcessId, ProgramHandle,
     SubDeviceManagerId, ThreadId, TraceHandle,
 };
-pub use kinds::{CaptureStep, Moves, Piece, RunMode, Stream};
+pub use kinds::{CaptureStep, ChildEnd, Moves, Piece, RunMode, Stream};
 pub use names::Name;
 
 use std::fmt;
@@ -310,6 +310,8 @@ pub enum Op {
     Process(ProcessId),
     /// `kill q0`: a process dies without a word.
     Kill(ProcessId),
+    /// `fork exit`, `fork _exit`: the process makes a child, which ends at once.
+    Fork(ChildEnd),
     /// `reap`: the server's reaper removes the entries of dead processes.
     Reap,
     /// `checkpoint`: a quiescent point, as DUMP_REMAINING makes one.

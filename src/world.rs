@@ -359,6 +359,7 @@ impl World {
             Op::Deliver(stream) => runtime.deliver_one(out, *stream),
             Op::Process(process) => runtime.enter_process(*process),
             Op::Kill(process) => runtime.kill(out, *process),
+            Op::Fork(end) => runtime.fork(out, *end),
             Op::Exit => runtime.exit(out),
             Op::ServerRestart => return Ok(self.restart_server(observer)),
             Op::Reap => return Ok(self.reap(observer)),

@@ -12,8 +12,8 @@ use freeorder::fix::FixSet;
 use freeorder::generate::{Order, Profile, case};
 use freeorder::journal::Tracking;
 use freeorder::op::{
-    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Moves,
-    Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, ChildEnd, CircularBufferSpec, Handle,
+    MeshHandle, Moves, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
 };
 use freeorder::runtime::Setup;
 use freeorder::runtime::object::{MeshBufferState, Object};
@@ -563,6 +563,22 @@ fn the_shared_counters_of_a_dead_process_are_subtracted() {
     let model = model.then(&[Op::Reap]);
     assert_eq!(model.report().leftover_bytes, 8 * 4096);
     assert_eq!(model.then(&[drop_buffer(B1)]).report().leftover_bytes, 0);
+}
+
+/// What the child of a fork has are copies: whatever becomes of them, the process has its own.
+#[test]
+fn a_fork_changes_nothing_of_the_process_and_sends_nothing() {
+    for (server, fixes) in [(K1, "fork-head"), (K2, "final"), (Shm, "upstream-shm")] {
+        let model = Model::opened(fixes, server).then(&[dram(B0), Op::Deallocate(B0), dram(B1)]);
+        let before = model.messages();
+        let forks = [Op::Fork(ChildEnd::Exit), Op::Fork(ChildEnd::Immediate)];
+        let model = model.then(&forks);
+        assert_eq!(model.messages(), before);
+        assert_eq!((model.says("forked pid=1000 end=exit"), model.says("end=_exit")), (1, 1));
+        let plain = Model::opened(fixes, server).then(&[dram(B0), Op::Deallocate(B0), dram(B1)]);
+        let ended = |model: Model| model.then(&[Op::Exit]).finish().messages();
+        assert_eq!(ended(model), ended(plain));
+    }
 }
 
 /// A process cannot reach another's memory: its names hold nothing elsewhere.

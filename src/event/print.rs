@@ -225,6 +225,7 @@ impl fmt::Display for Event<'_> {
             Self::TrackingSwitched { on } => write!(f, "tracking-switched on={on}"),
             Self::ServerRestarted => f.write_str("server-restarted"),
             Self::ProcessKilled { pid } => write!(f, "process-killed pid={pid}"),
+            Self::Forked { pid, end } => write!(f, "forked pid={pid} end={end}"),
             Self::Reaped { pid, keys } => write!(f, "reaped pid={pid} keys={keys}"),
             Self::Quiescent { tracked } => write!(f, "quiescent tracked={tracked:?}"),
             Self::BlockTable { region, blocks, after } => {

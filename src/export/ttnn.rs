@@ -7,7 +7,7 @@ use super::walk::{self, Dialect, Held, Step, Walked, Written, notes};
 use super::{Exported, LeftOut};
 use crate::allocator::Machine;
 use crate::op::{BufferHandle, Handle, Op, Place};
-use crate::realrt::{Bindings, IMPORTS, Python, SHARDED, VERSION, Writer};
+use crate::realrt::{Bindings, FORK, IMPORTS, Python, SHARDED, VERSION, Writer};
 use crate::runtime::Runtime;
 use crate::runtime::object::MeshBufferState;
 use crate::scenario::{Scenario, SetupLine};
@@ -20,6 +20,9 @@ pub(super) fn export(scenario: &Scenario, name: &str, course: &Turns<'_>) -> Exp
     let mut dialect = Ttnn { writer: Writer::new(setup.clone()), bindings: Bindings::default() };
     let walked = walk::walk(course, (setup, left_out), &mut dialect);
     let mut text = head(name, machine, &walked);
+    if walked.steps.iter().any(|(turn, _)| matches!(turn.op, Op::Fork(_))) {
+        let _ = write!(text, "{FORK}\n\n");
+    }
     for (turn, step) in &walked.steps {
         for line in &turn.before {
             comment(&mut text, line);
@@ -33,7 +36,8 @@ pub(super) fn export(scenario: &Scenario, name: &str, course: &Turns<'_>) -> Exp
             }
             Step::Call { statements, raises, changes } => {
                 let _ = write!(text, "step({}, {}", turn.line, quoted(statements));
-                if turn.thread.0 > 0 {
+                // The child has but this thread, and ends as a process does.
+                if turn.thread.0 > 0 && !matches!(turn.op, Op::Fork(_)) {
                     let _ = write!(text, ", thread=\"{}\"", turn.thread);
                 }
                 if let Some(raises) = raises {
@@ -66,6 +70,9 @@ impl Dialect for Ttnn {
             Python::Foreign => Written::LeftOut(why_not(op)),
             // The end of the program says what differed.
             Python::Call(_) if *op == Op::Exit => Written::Call("finish(exit=True)".to_owned()),
+            Python::Call(call) if matches!(op, Op::Fork(_)) => {
+                Written::Call(format!("assert {call} == 0, \"the child does not exit with 0\""))
+            }
             Python::Call(call) => Written::Call(call),
         }
     }
@@ -153,6 +160,7 @@ fn why_not(op: &Op) -> &'static str {
         | Op::DeallocateAll(_)
         | Op::Capture(_)
         | Op::Process(_)
+        | Op::Fork(_)
         | Op::Kill(_)
         | Op::Exit => "ttnn has no call for it",
     }

@@ -59,6 +59,24 @@ impl fmt::Display for Moves {
     }
 }
 
+/// How the child of a fork ends: at once, either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChildEnd {
+    /// `exit`, as a program that is done: destructors run, on copies of what the process has.
+    Exit,
+    /// `_exit`: nothing more runs.
+    Immediate,
+}
+
+impl fmt::Display for ChildEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exit => "exit",
+            Self::Immediate => "_exit",
+        })
+    }
+}
+
 /// The mode of a graph capture: `RunMode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunMode {

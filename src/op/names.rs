@@ -131,6 +131,7 @@ impl Op {
             | Self::Stall
             | Self::Reconnect
             | Self::Deliver(_)
+            | Self::Fork(_)
             | Self::Reap
             | Self::Checkpoint
             | Self::Exit => {}

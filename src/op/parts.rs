@@ -58,6 +58,7 @@ impl Op {
             | Self::Deliver(_)
             | Self::Process(_)
             | Self::Kill(_)
+            | Self::Fork(_)
             | Self::Reap
             | Self::Checkpoint
             | Self::Exit => None,

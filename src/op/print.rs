@@ -110,6 +110,7 @@ impl fmt::Display for Op {
             Self::Deliver(stream) => write!(f, "deliver {stream}"),
             Self::Process(process) => write!(f, "process {process}"),
             Self::Kill(process) => write!(f, "kill {process}"),
+            Self::Fork(end) => write!(f, "fork {end}"),
             Self::Reap => f.write_str("reap"),
             Self::Checkpoint => f.write_str("checkpoint"),
             Self::Exit => f.write_str("exit"),

@@ -233,6 +233,7 @@ impl Observer for Oracles {
             | Event::Refused { .. }
             | Event::TrackingSwitched { .. }
             | Event::ServerRestarted
+            | Event::Forked { .. }
             | Event::Reaped { .. }
             | Event::Reached(_) => {}
         }

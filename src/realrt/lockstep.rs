@@ -131,19 +131,8 @@ fn clear(runtime: &mut impl Runtime) -> Option<Difference> {
             runtime.restart();
             Some(("the end raises".to_owned(), error))
         }
-        Err(death) => Some(crash(&death)),
+        Err(death) => Some(death.told()),
     }
-}
-
-fn crash(death: &Death) -> Difference {
-    let Death { ending, symbol, said } = death;
-    let place = symbol.as_deref().map_or(String::new(), |symbol| format!(" in {symbol}"));
-    let detail = match ending {
-        Ending::Signal(_) => "the process died".to_owned(),
-        Ending::Hung => "the process does not answer any more".to_owned(),
-        Ending::Code(_) => said.clone(),
-    };
-    (format!("crash: {ending}{place}"), detail)
 }
 
 struct Pair<'a> {
@@ -174,7 +163,7 @@ impl Pair<'_> {
                 self.killed(op);
                 return None;
             }
-            Err(death) => return Some(crash(&death)),
+            Err(death) => return Some(death.told()),
         };
         let names = self.names.clone();
         if answer.ok {
@@ -195,11 +184,11 @@ impl Pair<'_> {
         if let Some(found) = found.filter(|(class, _)| only.is_none_or(|only| only == class)) {
             return Some(found);
         }
-        let differs = self.compare(op, &modelled);
-        differs.map(|(part, real, model)| {
+        let differs = self.compare(op, &modelled).map(|(part, real, model)| {
             let detail = format!("the runtime says {real}, the model {model}");
             (format!("mismatch: {part}"), detail)
-        })
+        });
+        differs.or_else(|| Some(self.seen.child.as_ref()?.death()?.told()))
     }
 
     /// The process was killed: the next one begins as the first did, and counts from 0.

@@ -33,9 +33,9 @@ pub use known::{KNOWN, Known};
 pub use lockstep::{Check, Deviation, Plant, Ran, run};
 pub use process::{DRIVER, Death, Installation, Process, Runtime};
 pub use program::program;
-pub use protocol::{Address, Answer, MeshSeen, Request};
+pub use protocol::{Address, Answer, ChildSeen, MeshSeen, Request};
 pub use script::script;
-pub(crate) use script::{IMPORTS, Python, SHARDED, Writer};
+pub(crate) use script::{FORK, IMPORTS, Python, SHARDED, Writer};
 pub use setup::{SetupError, VERSION, set_up, write_around};
 pub use subject::Real;
 
@@ -49,6 +49,7 @@ fn word(op: &Op) -> String {
         Op::Capture(CaptureStep::End) => "capture-end".to_owned(),
         Op::Drop(crate::op::Handle::Mesh(_)) => "drop-mesh".to_owned(),
         Op::Run(run) if run.moves.is_some() => "move".to_owned(),
+        Op::Fork(_) => op.to_string().replace(' ', "-"),
         op => op.to_string().split(' ').next().unwrap_or_default().to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::child::{Child, Ending};
-use super::protocol::{Answer, Request};
+use super::protocol::{Answer, ChildSeen, Request};
 use super::symbol;
 use crate::allocator::Machine;
 
@@ -24,6 +24,37 @@ pub struct Death {
     pub symbol: Option<String>,
     /// What the interpreter said when it could not start, if that is what happened.
     pub said: String,
+    /// Whether it was a child that ended: the runtime answers still.
+    pub of_child: bool,
+}
+
+impl Death {
+    /// The class of the deviation that it is, and the facts.
+    pub(super) fn told(&self) -> (String, String) {
+        let place = self.symbol.as_deref().map_or(String::new(), |symbol| format!(" in {symbol}"));
+        let (who, whose) = if self.of_child { ("child", " of a child") } else { ("process", "") };
+        let detail = match self.ending {
+            Ending::Signal(_) => format!("the {who} died"),
+            Ending::Hung if self.of_child => "the child does not end".to_owned(),
+            Ending::Hung => "the process does not answer any more".to_owned(),
+            Ending::Code(_) => self.said.clone(),
+        };
+        (format!("crash{whose}: {}{place}", self.ending), detail)
+    }
+}
+
+impl ChildSeen {
+    /// What came of a child, unless it exited with 0 as all of them are asked to.
+    pub(super) fn death(&self) -> Option<Death> {
+        let ending = match (self.code, self.signal) {
+            (Some(0), _) => return None,
+            (Some(code), _) => Ending::Code(code),
+            (None, Some(signal)) => Ending::Signal(signal),
+            (None, None) => Ending::Hung,
+        };
+        let said = "the child does not exit with 0".to_owned();
+        Some(Death { ending, symbol: symbol::innermost(&self.trace), said, of_child: true })
+    }
 }
 
 /// Something that answers as the driver does: a process of the real runtime, or a stand-in.
@@ -115,7 +146,7 @@ impl Process {
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let symbol = symbol::innermost(&String::from_utf8_lossy(&trace));
-        Death { ending, symbol, said: last.to_owned() }
+        Death { ending, symbol, said: last.to_owned(), of_child: false }
     }
 }
 
@@ -126,6 +157,7 @@ impl Runtime for Process {
                 ending: Ending::Code(127),
                 symbol: None,
                 said: format!("{}: {error}", self.installation.python.display()),
+                of_child: false,
             })?;
             self.child = Some(child);
         }
@@ -138,7 +170,7 @@ impl Runtime for Process {
             Ok(Err(error)) => {
                 self.child = None;
                 let said = format!("the driver's answer cannot be read: {error}");
-                Err(Death { ending: Ending::Code(0), symbol: None, said })
+                Err(Death { ending: Ending::Code(0), symbol: None, said, of_child: false })
             }
             Err(ending) => {
                 self.child = None;

@@ -3,8 +3,8 @@
 use crate::allocator::Machine;
 use crate::choice::{Choices, Seeded};
 use crate::op::{
-    BufferHandle, BufferSpec, CacheKey, CaptureStep, Handle, MeshHandle, Moves, Op, Pages, Place,
-    ProcessId, RunMode, RunSpec, ThreadId,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, ChildEnd, Handle, MeshHandle, Moves, Op,
+    Pages, Place, ProcessId, RunMode, RunSpec, ThreadId,
 };
 use crate::runtime::Setup;
 use crate::scenario::{Case, SetupLine};
@@ -20,8 +20,8 @@ const MESHES: u32 = 4;
 ///
 /// One seed in six is wild: it closes what is in use, captures without dispatch, frees in bulk,
 /// and frees one view of what another still shows. The others stay within what is promised. One
-/// in four makes its calls on two to four threads, and one in 24 is killed and goes on as a new
-/// process.
+/// in four makes its calls on two to four threads, one in 24 is killed and goes on as a new
+/// process, and one in 24 forks.
 ///
 /// ```
 /// use freeorder::{allocator::Machine, realrt::program};
@@ -54,6 +54,11 @@ pub fn program(machine: Machine, seed: u64) -> Case {
     }
     if wild && choices.chance(1, 8) {
         draft.push(Op::Exit);
+    }
+    if choices.chance(1, 24) {
+        let end = if choices.chance(1, 2) { ChildEnd::Exit } else { ChildEnd::Immediate };
+        let place = 1 + choices.pick(draft.ops.len() as u64) as usize;
+        draft.ops.insert(place, Op::Fork(end));
     }
     let mut case = Case { setup, ..Case::from_ops(draft.ops) };
     if choices.chance(1, 4) {

@@ -15,6 +15,9 @@ pub enum Request {
     Reset,
     Exit,
     Kill,
+    Fork {
+        end: &'static str,
+    },
     Gc,
     CaptureEnd,
     On {
@@ -88,10 +91,10 @@ pub enum Request {
 
 impl Request {
     /// The same, on a thread of the scenario: the first is the process's own, and what ends the
-    /// process ends all of them.
+    /// process, or a child of it, ends all of them.
     #[must_use]
     pub fn on(self, thread: ThreadId) -> Self {
-        if thread.0 == 0 || self == Self::Exit {
+        if thread.0 == 0 || matches!(self, Self::Exit | Self::Fork { .. }) {
             return self;
         }
         Self::On { thread: thread.to_string(), request: Box::new(self) }
@@ -115,9 +118,24 @@ pub struct Answer {
     /// Every name that holds a mesh.
     #[serde(default)]
     pub meshes: BTreeMap<String, MeshSeen>,
+    /// How the child ended that a fork made.
+    #[serde(default)]
+    pub child: Option<ChildSeen>,
     /// The nodes of the graph whose capture ended: their types and facts.
     #[serde(default)]
     pub nodes: Vec<(String, BTreeMap<String, serde_json::Value>)>,
+}
+
+/// How the child of a fork ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ChildSeen {
+    /// Its exit code, if it exited.
+    pub code: Option<i32>,
+    /// The signal that killed it, if one did; it was still there if neither is.
+    pub signal: Option<i32>,
+    /// Its backtrace, if it wrote one.
+    #[serde(default)]
+    pub trace: String,
 }
 
 /// What a tensor says of its address.

@@ -60,7 +60,7 @@ pub fn script(case: &Case, deviation: &Deviation, version: &str) -> (String, usi
     let mut calls = Vec::new();
     for (thread, op) in &case.ops {
         if let Python::Call(call) = writer.call(op) {
-            let other = thread.0 > 0 && *op != Op::Exit;
+            let other = thread.0 > 0 && !matches!(op, Op::Exit | Op::Fork(_));
             calls.push(if other { format!("on(\"{thread}\", {call:?})") } else { call });
             writer.note(op);
         }
@@ -71,6 +71,9 @@ pub fn script(case: &Case, deviation: &Deviation, version: &str) -> (String, usi
     }
     if case.ops.iter().any(|(_, op)| matches!(op, Op::Kill(_))) {
         text.push_str(KILL);
+    }
+    if case.ops.iter().any(|(_, op)| matches!(op, Op::Fork(_))) {
+        let _ = write!(text, "{FORK}\n\n");
     }
     for call in &calls {
         let _ = writeln!(text, "step({call:?})");
@@ -158,6 +161,29 @@ def kill():  # this process dies without a word; another one goes on with the ca
 
 "#;
 
+/// Makes a child that ends at once.
+pub(crate) const FORK: &str = r#"import os
+import time
+
+
+def fork(end):  # a child process ends at once; what came of it
+    child = os.fork()
+    if child == 0:
+        end(0)
+    ended, status = 0, 0
+    for _ in range(100):
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    came = os.waitstatus_to_exitcode(status) if ended else "no end: it was killed after 5 seconds"
+    print("    the child's exit code:", came, flush=True)
+    return came
+"#;
+
 const ON: &str = r#"from concurrent.futures import ThreadPoolExecutor
 
 threads = {}
@@ -190,6 +216,8 @@ fn call(request: &Request) -> String {
         Request::Hello | Request::Reset | Request::On { .. } => String::new(),
         Request::Exit => "raise SystemExit".to_owned(),
         Request::Kill => "kill()".to_owned(),
+        Request::Fork { end: "exit" } => "fork(sys.exit)".to_owned(),
+        Request::Fork { .. } => "fork(os._exit)".to_owned(),
         Request::Gc => "cycles.clear(); gc.collect()".to_owned(),
         Request::CaptureEnd => "graph = ttnn.graph.end_graph_capture()".to_owned(),
         Request::CaptureBegin { mode } => {

@@ -205,6 +205,51 @@ fn what_follows_a_kill_is_a_new_process() {
     assert!(calls == 5 && script.contains("step(\"kill()\")"), "{script}");
 }
 
+/// A fork changes nothing here, and its child exits with 0 however it does; both are asked, and of
+/// the thread that ends the process.
+#[test]
+fn a_fork_changes_nothing_and_its_child_ends() {
+    let text = "open m0 2x4\nalloc b0 on m0 dram 1x2048\nt1: fork exit\nfork _exit\n";
+    type Fault = fn(&Request, &mut Answer) -> bool;
+    let faults: [(Option<&str>, Fault); 6] = [
+        (None, sound),
+        (Some("crash of a child: no answer"), |request, answer| {
+            let is_one = matches!(request, Request::Fork { end: "exit" });
+            answer.child = Some(ChildSeen::default()).filter(|_| is_one);
+            false
+        }),
+        (Some("crash of a child: exit code 7"), |_, answer| {
+            answer.child.iter_mut().for_each(|child| child.code = Some(7));
+            false
+        }),
+        (Some("crash of a child: SIGSEGV in tt::f"), |_, answer| {
+            let trace = "/v/ttnn/build/lib/libtt_metal.so(_ZN2tt1fEv+0x4)[0x7f]".to_owned();
+            answer.child =
+                answer.child.take().map(|_| ChildSeen { code: None, signal: Some(11), trace });
+            false
+        }),
+        (Some("oracle: touches-other"), |request, answer| {
+            if matches!(request, Request::Fork { .. }) {
+                answer.buffers.insert("b0".to_owned(), (false, Address::Nowhere(())));
+            }
+            false
+        }),
+        (Some("oracle: touches-other"), |request, answer| {
+            if let (Request::Fork { .. }, Some(seen)) = (request, answer.meshes.get_mut("m0")) {
+                seen.closed = Some("closed".to_owned());
+            }
+            false
+        }),
+    ];
+    for (expected, fault) in faults {
+        assert_eq!(class(text, fault).as_deref(), expected);
+    }
+    let deviation = Deviation { step: 4, class: String::new(), detail: String::new() };
+    let (script, calls) = script(&case(text), &deviation, "0");
+    assert!(calls == 4 && script.contains("step(\"fork(sys.exit)\")"), "{script}");
+    assert!(script.contains("step(\"fork(os._exit)\")"), "{script}");
+}
+
 /// What cannot be asked is said to be so, and never taken for agreement.
 #[test]
 fn foreign_operations_are_told_apart() {

@@ -6,8 +6,8 @@ use super::protocol::Request;
 use super::tensors::{self, Shaped};
 use crate::interop::conform::tensor::Layout;
 use crate::op::{
-    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, Handle, MeshHandle, Moves,
-    Op, Place, ProcessId, RunMode, RunSpec,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, ChildEnd, CircularBufferSpec, Handle,
+    MeshHandle, Moves, Op, Place, ProcessId, RunMode, RunSpec,
 };
 use crate::runtime::Setup;
 use crate::units::{BufferType, Bytes};
@@ -62,6 +62,8 @@ impl Names {
         };
         match op {
             Op::Kill(ProcessId(0)) if !self.killed => Translated::Ask(Request::Kill),
+            Op::Fork(ChildEnd::Exit) => Translated::Ask(Request::Fork { end: "exit" }),
+            Op::Fork(ChildEnd::Immediate) => Translated::Ask(Request::Fork { end: "_exit" }),
             Op::Open { .. } | Op::Submesh { .. } => self.open(setup, op),
             Op::Alloc { buffer, place: Place::Mesh(mesh), spec } => {
                 self.alloc(setup, *buffer, *mesh, spec)

@@ -199,6 +199,7 @@ impl Step<'_> {
             | Op::Cycle(name) => names.buffers.get(name).map(|held| held.group),
             Op::Gc | Op::Use(_) | Op::Share { .. } | Op::Close(_) | Op::Open { .. } => None,
             Op::Drop(Handle::Mesh(_)) | Op::Submesh { .. } | Op::ClearCache(_) => None,
+            Op::Fork(_) => None,
             _ => return None,
         };
         for (name, _) in names.buffers.iter().filter(|(_, held)| Some(held.group) != own) {
@@ -211,13 +212,14 @@ impl Step<'_> {
             }
         }
         let own = match self.op {
-            Op::Close(mesh) | Op::Drop(Handle::Mesh(mesh)) | Op::ClearCache(mesh) => *mesh,
+            Op::Close(mesh) | Op::Drop(Handle::Mesh(mesh)) | Op::ClearCache(mesh) => Some(*mesh),
+            Op::Fork(_) => None,
             _ => return None,
         };
-        for mesh in names.meshes.keys().filter(|&&mesh| mesh != own) {
+        for mesh in names.meshes.keys().filter(|&&mesh| Some(mesh) != own) {
             let key = mesh.to_string();
             if before.meshes.get(&key) != after.meshes.get(&key) {
-                let text = format!("{mesh} is not what it was before something was done to {own}");
+                let text = format!("{mesh} is not what it was before `{}`", self.op);
                 return Some(("touches-other", text));
             }
         }

@@ -5,7 +5,7 @@ use super::{Process, Runtime, Surroundings, pid};
 use crate::event::{AllocatorId, Event};
 use crate::mark::Mark;
 use crate::message::Role;
-use crate::op::ProcessId;
+use crate::op::{ChildEnd, ProcessId};
 
 impl Runtime {
     /// `process q1`: the following operations happen in another process; false if it is dead.
@@ -61,6 +61,15 @@ impl Runtime {
             self.processes.insert(Process { alive: true, ..Process::default() })
         });
         self.go_to_process(next);
+        true
+    }
+
+    /// `fork exit`, `fork _exit`: what the child has are copies, and they go with it.
+    // ASSUMED: no message of the child's destructors reaches a server: those of the wheel leave the
+    // shared-memory counters of every buffer as they are; the client of an allocation server was
+    // not tried.
+    pub(crate) fn fork<S: Surroundings>(&self, out: &mut S, end: ChildEnd) -> bool {
+        out.emit(Event::Forked { pid: pid(self.process), end });
         true
     }
 

@@ -2,7 +2,7 @@
 
 use super::error::ScenarioError;
 use super::lex::Words;
-use crate::op::{CaptureStep, Moves, Op, RunMode, RunSpec, Stream};
+use crate::op::{CaptureStep, ChildEnd, Moves, Op, RunMode, RunSpec, Stream};
 
 type Parsed<T> = Result<T, ScenarioError>;
 type Reader = fn(&mut Words<'_>) -> Parsed<Op>;
@@ -23,7 +23,7 @@ const fn row(keyword: &'static str, form: &'static str, read: Reader) -> Operati
 }
 
 /// Every operation of the language, in the order of [`Op`].
-pub const OPERATIONS: [OperationForm; 47] = [
+pub const OPERATIONS: [OperationForm; 48] = [
     row("open", "open m0 2x4 [at 0,0]", open),
     row("submesh", "submesh m1 of m0 1x2 [at 0,0]", submesh),
     row("close", "close m0", |words| Ok(Op::Close(words.mesh()?))),
@@ -92,6 +92,10 @@ pub const OPERATIONS: [OperationForm; 47] = [
     row("static", "static b0|m0|p0", |words| Ok(Op::Static(words.any_handle()?))),
     row("deallocate-unforced", "deallocate-unforced b0", |words| {
         Ok(Op::DeallocateUnforced(words.buffer()?))
+    }),
+    row("fork", "fork exit|_exit", |words| {
+        let ends = [("exit", ChildEnd::Exit), ("_exit", ChildEnd::Immediate)];
+        Ok(Op::Fork(words.one_of(&ends)?))
     }),
 ];
 

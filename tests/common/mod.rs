@@ -8,9 +8,9 @@ use freeorder::event::{Event, Observer, Tick};
 use freeorder::fix::{Baseline, DEFECTS, FIXES, FixSet, Preset};
 use freeorder::journal::Tracking;
 use freeorder::op::{
-    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
-    MeshHandle, Moves, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
-    SubDeviceManagerId, TraceHandle,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, ChildEnd, CircularBufferSpec, CoreRange,
+    Handle, MeshHandle, Moves, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec,
+    Stream, SubDeviceManagerId, TraceHandle,
 };
 use freeorder::runtime::Setup;
 use freeorder::scenario::Simulation;
@@ -151,7 +151,7 @@ fn run(choices: &mut impl Choices) -> Op {
 }
 
 /// How many kinds of operation [`op_of`] knows, the frequent ones counted more than once.
-pub const KINDS: u64 = 57;
+pub const KINDS: u64 = 58;
 
 /// The operation of a kind whose details are drawn from the choices.
 #[allow(clippy::too_many_lines, reason = "one arm for each operation")]
@@ -257,6 +257,7 @@ pub fn op_of(kind: u64, choices: &mut impl Choices) -> Op {
             Op::LoadManager { mesh: traced_mesh(choices), manager }
         }
         55 => Op::DeallocateUnforced(buffer(choices)),
+        56 => Op::Fork(one_of(choices, &[ChildEnd::Exit, ChildEnd::Immediate])),
         _ => match choices.pick(3) {
             0 => Op::Kill(ProcessId(choices.pick(2) as u32)),
             _ => Op::Exit,

@@ -3,9 +3,9 @@
 use freeorder::allocator::Machine;
 use freeorder::fix::{FIXES, FixSet, Preset};
 use freeorder::op::{
-    BufferHandle, BufferSpec, CacheKey, CaptureStep, CircularBufferSpec, CoreRange, Handle,
-    MeshHandle, Moves, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec, Stream,
-    SubDeviceManagerId, ThreadId, TraceHandle,
+    BufferHandle, BufferSpec, CacheKey, CaptureStep, ChildEnd, CircularBufferSpec, CoreRange,
+    Handle, MeshHandle, Moves, Op, Pages, Piece, Place, ProcessId, ProgramHandle, RunMode, RunSpec,
+    Stream, SubDeviceManagerId, ThreadId, TraceHandle,
 };
 use freeorder::runtime::circular_buffer::CoreRangeForm;
 use freeorder::scenario::{Class, Expectation, Item, Line, Measure, Scenario, SetupLine};
@@ -179,6 +179,7 @@ fn world_op() -> impl Strategy<Value = Op> {
         select(vec![Stream::Old, Stream::New]).prop_map(Op::Deliver),
         process().prop_map(Op::Process),
         process().prop_map(Op::Kill),
+        select(vec![ChildEnd::Exit, ChildEnd::Immediate]).prop_map(Op::Fork),
         select(vec![
             Op::Gc,
             Op::ServerRestart,
@@ -245,6 +246,7 @@ pub fn row(op: &Op) -> usize {
         Op::Inspector => 44,
         Op::Static(_) => 45,
         Op::DeallocateUnforced(_) => 46,
+        Op::Fork(_) => 47,
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn why_not(op: &Op) -> &'static str {
         Op::ClearAllocator(_) => "`Allocator::clear` is not public any more",
         Op::Capture(_) => "captures are ttnn's",
         Op::Inspector => "the Inspector is switched by the environment of the process",
+        Op::Fork(_) => "a child of the test would go on with the tests after it",
         Op::Static(_) => "a static variable would outlive its test, and meet the next one's",
         Op::Tracking(_)
         | Op::ServerRestart

@@ -10,7 +10,7 @@ use crate::allocator::{AllocatorId, Machine};
 use crate::fix::Preset;
 use crate::journal::Tracking;
 use crate::op::{
-    BufferHandle, BufferSpec, CacheKey, Handle, MeshHandle, Moves, Pages, Place, RunSpec,
+    BufferHandle, BufferSpec, CacheKey, ChildEnd, Handle, MeshHandle, Moves, Pages, Place, RunSpec,
 };
 use crate::runtime::Setup;
 use crate::runtime::object::MeshBufferState;
@@ -156,6 +156,8 @@ impl Played {
             }
             Request::CaptureBegin { .. } => Op::Capture(CaptureStep::Begin(RunMode::NoDispatch)),
             Request::CaptureEnd => Op::Capture(CaptureStep::End),
+            Request::Fork { end: "exit" } => Op::Fork(ChildEnd::Exit),
+            Request::Fork { .. } => Op::Fork(ChildEnd::Immediate),
             Request::On { .. }
             | Request::Hello
             | Request::Reset
@@ -238,6 +240,7 @@ impl Runtime for Played {
                     ending: Ending::Signal(11),
                     symbol: Some("tt::f".to_owned()),
                     said: String::new(),
+                    of_child: false,
                 });
             }
             return Ok(answer);
@@ -294,13 +297,16 @@ impl Runtime for Played {
             let by_itself = *request == Request::Exit;
             let ending = if by_itself { Ending::Code(0) } else { Ending::Signal(9) };
             let symbol = None;
-            return Err(Death { ending, symbol, said: String::new() });
+            return Err(Death { ending, symbol, said: String::new(), of_child: false });
         }
         if *request == Request::CaptureEnd && self.captures == 0 {
             answer.ok = false;
             answer.error = "'NoneType' object is not iterable".to_owned();
         }
         match request {
+            Request::Fork { .. } => {
+                answer.child = Some(ChildSeen { code: Some(0), ..ChildSeen::default() });
+            }
             Request::CaptureBegin { .. } => self.captures += 1,
             Request::CaptureEnd => self.captures = self.captures.saturating_sub(1),
             Request::Reset => self.captures = 0,
@@ -316,6 +322,7 @@ impl Runtime for Played {
                 ending: Ending::Signal(11),
                 symbol: Some("tt::f".to_owned()),
                 said: String::new(),
+                of_child: false,
             });
         }
         Ok(answer)

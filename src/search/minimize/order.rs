@@ -222,6 +222,7 @@ fn program_rank(op: &Op) -> Option<(u8, Reverse<u32>, u8)> {
         | Op::Deliver(_)
         | Op::Process(_)
         | Op::Kill(_)
+        | Op::Fork(_)
         | Op::Reap
         | Op::Checkpoint => None,
     }

@@ -198,7 +198,8 @@ fn simpler(op: &Op) -> Vec<Op> {
         }
         Op::DeallocateUnforced(buffer) => vec![Op::Deallocate(*buffer)],
         Op::Lose(count @ 2..) => vec![Op::Lose(1), Op::Lose(count / 2), Op::Lose(count - 1)],
-        Op::Kill(_)
+        Op::Fork(_)
+        | Op::Kill(_)
         | Op::Process(_)
         | Op::Close(_)
         | Op::Alias { .. }
