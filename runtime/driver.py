@@ -55,17 +55,20 @@ def watch_signals():
     frames = (ctypes.c_void_p * 64)()
     libc.backtrace(frames, 1)  # loads what it needs while memory is sound
     handler_type = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    # When a process exits its globals go first, and its meshes must not stay because of this.
+    word = ctypes.c_uint64 if platform.machine() == "x86_64" else None
+    find_caller = without_globals(caller_of_nothing)
 
     def died(number, _, context):
         libc.signal(number, None)
         libc.alarm(5)
-        caller = caller_of_nothing(context)
+        caller = find_caller(context, word)
         if caller:
             frames[0] = caller
             libc.backtrace_symbols_fd(frames, 1, out)
         else:
             libc.backtrace_symbols_fd(frames, libc.backtrace(frames, 64), out)
-        libc.kill(os.getpid(), number)
+        libc.kill(libc.getpid(), number)
 
     class Action(ctypes.Structure):
         _fields_ = [
@@ -74,25 +77,30 @@ def watch_signals():
         ]
 
     SA_SIGINFO = 4
-    action = Action(handler=handler_type(died), flags=SA_SIGINFO)
-    watch_signals.kept = action
+    action = Action(handler=handler_type(without_globals(died)), flags=SA_SIGINFO)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(action))  # it is there to the end
     for number in (4, 6, 7, 8, 11):
         libc.sigaction(number, ctypes.byref(action), None)
 
 
-def caller_of_nothing(context):
+def without_globals(function):
+    own = {"__builtins__": __builtins__, "open": open}
+    return types.FunctionType(function.__code__, own, function.__name__, None, function.__closure__)
+
+
+def caller_of_nothing(context, word):
     """Who jumped to where no code is, if that is why the process dies: there unwinding would fail."""
-    if platform.machine() != "x86_64":
+    if word is None:
         return None
     # The layout of a ucontext_t: RSP is the 15th of the registers, which start at byte 40; RIP the 16th.
-    stack, code = (ctypes.c_uint64.from_address(context + 40 + 8 * n).value for n in (15, 16))
+    stack, code = (word.from_address(context + 40 + 8 * n).value for n in (15, 16))
     with open("/proc/self/maps") as maps:
         for line in maps:
             span, access, *_ = line.split()
             start, end = (int(bound, 16) for bound in span.split("-"))
             if start <= code < end and "x" in access:
                 return None
-    return ctypes.c_uint64.from_address(stack).value
+    return word.from_address(stack).value
 
 
 def why(error):

@@ -22,7 +22,7 @@ pub struct Known {
 }
 
 /// Every known divergence of the version that [`VERSION`](super::VERSION) names.
-pub const KNOWN: [Known; 17] = [
+pub const KNOWN: [Known; 18] = [
     Known {
         id: "failed-move-loses-its-tensor",
         classes: &["oracle: failed-call"],
@@ -75,6 +75,17 @@ pub const KNOWN: [Known; 17] = [
                    open m0 2x4\n\
                    alloc b0 on m0 dram 0x1024\n\
                    run k13 on m0 cbs 3x8192 reads b0 out b1 dram 0x1024\n",
+    },
+    Known {
+        id: "forked-child-crashes",
+        classes: &["crash of a child: SIGSEGV*"],
+        needs: &["open", "fork-exit"],
+        about: "a child of a process that opened a mesh of many chips dies when it exits: it joins \
+                the mesh's threads, which a fork does not copy",
+        scenario: "freeorder 1\n\
+                   machine T3K\n\
+                   open m0 2x3\n\
+                   fork exit\n",
     },
     Known {
         id: "forked-child-hangs",

@@ -125,10 +125,10 @@ struct Draft {
     gone: Vec<BufferHandle>,
     /// Names that were ever views, or had one.
     shared: Vec<BufferHandle>,
-    /// Names that were ever views.
-    views: Vec<BufferHandle>,
+    /// Views, with how many views there are between each and what was allocated.
+    views: Vec<(BufferHandle, u32)>,
     /// What was moved: the place counts in the key.
-    moved: Vec<BufferSpec>,
+    moved: Vec<(BufferSpec, u32)>,
     capturing: bool,
 }
 
@@ -232,11 +232,15 @@ impl Draft {
         self.buffers.extend(output.map(|(name, _)| (name, mesh, spec)));
     }
 
+    fn views_between(&self, name: BufferHandle) -> u32 {
+        self.views.iter().find(|(view, _)| *view == name).map_or(0, |&(_, count)| count)
+    }
+
     fn moved(&mut self, choices: &mut Seeded) {
         let Some(buffer) = self.free_buffer() else { return };
-        let usable = self.usable().into_iter().filter(|(name, ..)| !self.views.contains(name));
-        let Some(&(of, mesh, spec)) = one_of(&usable.collect::<Vec<_>>(), choices) else { return };
-        let known = self.moved.iter().position(|moved| *moved == spec);
+        let Some(&(of, mesh, spec)) = one_of(&self.usable(), choices) else { return };
+        let shape = (spec, self.views_between(of));
+        let known = self.moved.iter().position(|moved| *moved == shape);
         let place = known.unwrap_or(self.moved.len());
         let run = RunSpec {
             key: CacheKey(translate::MOVES + place as u32),
@@ -250,13 +254,14 @@ impl Draft {
         };
         let Some(run) = translate::canonical_move(&self.setup, spec, &run) else { return };
         if known.is_none() {
-            self.moved.push(spec);
+            self.moved.push(shape);
         }
         self.push(Op::Run(Box::new(run)));
         self.buffers.push((buffer, mesh, spec));
         if self.shared.contains(&of) {
             self.shared.push(buffer);
         }
+        self.views.push((buffer, shape.1));
         self.gone.push(of);
     }
 
@@ -265,7 +270,7 @@ impl Draft {
         let Some(&(of, mesh, spec)) = one_of(&self.usable(), choices) else { return };
         self.push(Op::Share { buffer, of });
         self.shared.extend([buffer, of]);
-        self.views.push(buffer);
+        self.views.push((buffer, self.views_between(of) + 1));
         self.buffers.push((buffer, mesh, spec));
     }
 
@@ -282,6 +287,7 @@ impl Draft {
             1 | 18 => self.gone.push(name),
             2 | 6 => {
                 self.buffers.remove(place);
+                self.views.retain(|&(view, _)| view != name);
                 self.gone.retain(|&gone| gone != name);
             }
             _ if !self.usable().iter().any(|&(usable, ..)| usable == name) => return,

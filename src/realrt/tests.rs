@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::allocator::Machine;
+use crate::op::Handle;
 use crate::scenario::{Case, Scenario, SetupLine};
 use played::Played;
 
@@ -250,6 +251,36 @@ fn a_fork_changes_nothing_and_its_child_ends() {
     assert!(script.contains("step(\"fork(os._exit)\")"), "{script}");
 }
 
+/// What programs are drawn for is in them: forks of both kinds, and views that are moved.
+#[test]
+fn programs_fork_and_move_views() {
+    let mut counts = BTreeMap::new();
+    for case in (0..300).map(|seed| program(Machine::T3k, seed)) {
+        let mut views = std::collections::BTreeSet::new();
+        for (_, op) in &case.ops {
+            let what = match op {
+                Op::Share { buffer, .. } => {
+                    views.insert(*buffer);
+                    continue;
+                }
+                Op::Drop(Handle::Buffer(name)) | Op::Cycle(name) => {
+                    views.remove(name);
+                    continue;
+                }
+                Op::Fork(_) => word(op),
+                Op::Run(run) if run.moves.is_some() && views.contains(&run.reads[0]) => {
+                    "move a view".to_owned()
+                }
+                _ => continue,
+            };
+            *counts.entry(what).or_insert(0_u32) += 1;
+        }
+    }
+    let words: Vec<&str> = counts.keys().map(String::as_str).collect();
+    assert_eq!(words, ["fork-_exit", "fork-exit", "move a view"]);
+    assert!(counts.values().all(|&count| count >= 3), "{counts:?}");
+}
+
 /// What cannot be asked is said to be so, and never taken for agreement.
 #[test]
 fn foreign_operations_are_told_apart() {
@@ -269,10 +300,12 @@ fn foreign_operations_are_told_apart() {
     let two = "open m0 2x4\nalloc b0 on m0 dram 1x2048\nalloc b1 on m0 dram 2x2048\n\
                share b2 of b0\nrun k100 on m0 cbs 1x4096 reads b0 out b3 dram 1x2048 move\n";
     assert_eq!(class(two, sound), None);
+    let view = "run k101 on m0 cbs 1x4096 reads b2 out b4 dram 1x2048 move\n";
+    assert_eq!(class(&format!("{two}{view}"), sound), None);
     for run in [
         "run k100 on m0 cbs 1x4096 reads b1 out b4 dram 2x2048 move",
         "run k101 on m0 cbs 1x4096 reads b0 out b4 dram 1x2048 move",
-        "run k101 on m0 cbs 1x4096 reads b2 out b4 dram 1x2048 move",
+        "run k100 on m0 cbs 1x4096 reads b2 out b4 dram 1x2048 move",
     ] {
         let case = case(&format!("{two}{run}\n"));
         let ran = super::run(&mut Played::new(Machine::T3k, sound), &case, &Check::default());

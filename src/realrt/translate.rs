@@ -30,8 +30,8 @@ pub(super) struct Held {
     pub spec: BufferSpec,
     /// Names of one group are views of one tensor.
     pub group: u32,
-    /// It has one dimension more than the tensor that was allocated.
-    pub viewed: bool,
+    /// How many dimensions it has more than the tensor that was allocated: each view adds one.
+    pub views: u32,
     /// The name of its mesh was dropped; it may stand for another one by now.
     pub expired: bool,
 }
@@ -43,7 +43,7 @@ pub(super) struct Names {
     pub meshes: BTreeMap<MeshHandle, Option<MeshHandle>>,
     groups: u32,
     /// What the programs that move tensors were built for.
-    moved: BTreeMap<CacheKey, BufferSpec>,
+    moved: BTreeMap<CacheKey, (BufferSpec, u32)>,
     /// Whether the first process was killed: the rest is another's.
     killed: bool,
 }
@@ -199,11 +199,11 @@ impl Names {
             return Translated::Nothing;
         }
         // The cache tells shapes apart, and the shape of a view is not that of its base.
-        let is_its_key = !held.viewed
-            && match self.moved.get(&run.key) {
-                Some(spec) => *spec == held.spec,
-                None => !self.moved.values().any(|spec| *spec == held.spec),
-            };
+        let shape = (held.spec, held.views);
+        let is_its_key = match self.moved.get(&run.key) {
+            Some(moved) => *moved == shape,
+            None => !self.moved.values().any(|moved| *moved == shape),
+        };
         let meant = canonical_move(setup, held.spec, run);
         if !is_its_key || held.mesh != run.mesh || meant.is_none_or(|meant| meant != *run) {
             return Translated::Foreign;
@@ -226,15 +226,19 @@ impl Names {
             }
             Op::Share { buffer, of } => {
                 if let Some(&held) = self.buffers.get(of) {
-                    self.buffers.insert(*buffer, Held { viewed: true, ..held });
+                    self.buffers.insert(*buffer, Held { views: held.views + 1, ..held });
                 }
             }
             Op::Run(run) => {
+                let of = run.reads.first().and_then(|name| self.buffers.get(name));
+                let moved = of.filter(|_| run.moves.is_some());
+                let views = moved.map_or(0, |held| held.views);
                 if run.moves.is_some() {
-                    self.moved.extend(run.output.map(|(_, spec)| (run.key, spec)));
+                    self.moved.extend(run.output.map(|(_, spec)| (run.key, (spec, views))));
                 }
                 if let Some((name, spec)) = run.output {
                     self.hold(name, run.mesh, spec);
+                    self.buffers.entry(name).and_modify(|held| held.views = views);
                 }
             }
             Op::Drop(Handle::Buffer(name)) | Op::Cycle(name) => drop(self.buffers.remove(name)),
@@ -261,8 +265,8 @@ impl Names {
 
     fn hold(&mut self, name: BufferHandle, mesh: MeshHandle, spec: BufferSpec) {
         self.groups += 1;
-        let (group, viewed, expired) = (self.groups, false, false);
-        self.buffers.insert(name, Held { mesh, spec, group, viewed, expired });
+        let (group, views, expired) = (self.groups, 0, false);
+        self.buffers.insert(name, Held { mesh, spec, group, views, expired });
     }
 }
 

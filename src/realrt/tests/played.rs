@@ -23,7 +23,9 @@ pub struct Played {
     setup: Setup,
     simulation: Simulation,
     buffers: BTreeMap<BufferHandle, BufferSpec>,
-    moved: Vec<BufferSpec>,
+    moved: Vec<(BufferSpec, u32)>,
+    /// How many views lie between a name's tensor and what was allocated.
+    views: BTreeMap<BufferHandle, u32>,
     meshes: Vec<MeshHandle>,
     captures: u32,
     /// Nothing was opened since it started, or was reset.
@@ -56,11 +58,16 @@ impl Played {
             simulation,
             buffers: BTreeMap::new(),
             moved: Vec::new(),
+            views: BTreeMap::new(),
             meshes: Vec::new(),
             captures: 0,
             is_new: true,
             fault,
         }
+    }
+
+    fn views_of(&self, name: BufferHandle) -> u32 {
+        self.views.get(&name).copied().unwrap_or(0)
     }
 
     /// The operation that a request is: the way back.
@@ -86,10 +93,12 @@ impl Played {
             Request::Alloc { name, mesh: on, .. } => {
                 let spec = spec(request);
                 self.buffers.insert(buffer(name), spec);
+                self.views.remove(&buffer(name));
                 Op::Alloc { buffer: buffer(name), place: Place::Mesh(mesh(on)), spec }
             }
             Request::View { name, of } => {
                 self.buffers.insert(buffer(name), self.buffers[&buffer(of)]);
+                self.views.insert(buffer(name), self.views_of(buffer(of)) + 1);
                 Op::Share { buffer: buffer(name), of: buffer(of) }
             }
             Request::Run { name, a, b, function } => {
@@ -106,10 +115,15 @@ impl Played {
                     "reallocate" => Some(Moves::Reallocate),
                     _ => None,
                 };
-                let known = self.moved.iter().position(|moved| *moved == spec);
+                let views = if moves.is_some() { self.views_of(buffer(a)) } else { 0 };
+                if *function != "add_" {
+                    self.views.insert(buffer(name), views);
+                }
+                let shape = (spec, views);
+                let known = self.moved.iter().position(|moved| *moved == shape);
                 let place = known.unwrap_or(self.moved.len());
                 if moves.is_some() && known.is_none() {
-                    self.moved.push(spec);
+                    self.moved.push(shape);
                 }
                 let mut reads = vec![buffer(a), buffer(b)];
                 reads.dedup();
