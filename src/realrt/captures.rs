@@ -1,13 +1,13 @@
 //! Which programs with captures can be asked, and what of the process before them matters.
 
-use crate::op::{CaptureStep, Op};
+use crate::op::{CaptureStep, Op, ThreadId};
 use crate::scenario::Case;
 
 /// Whether something is done on another thread while a capture goes on: captures are of a thread,
 /// and the model's are of a process. That one ends there it can say.
-pub(super) fn leaves_a_capture(case: &Case) -> bool {
+pub(super) fn leaves_a_capture(ops: &[(ThreadId, Op)]) -> bool {
     let mut captures = Vec::new();
-    case.ops.iter().any(|(thread, op)| {
+    ops.iter().any(|(thread, op)| {
         let elsewhere = captures.last().is_some_and(|own| own != thread);
         match op {
             Op::Capture(CaptureStep::Begin(_)) => captures.push(*thread),

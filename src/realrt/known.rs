@@ -1,5 +1,6 @@
 //! Where the real runtime is known to do what it must not: each with a scenario that shows it.
 
+use super::captures::leaves_a_capture;
 use super::lockstep::Deviation;
 use super::word;
 use crate::scenario::Case;
@@ -21,8 +22,11 @@ pub struct Known {
     pub scenario: &'static str,
 }
 
+/// What a program needs that does something on another thread than that of the capture it is in.
+const ON_ANOTHER_THREAD: &str = "on-another-thread";
+
 /// Every known divergence of the version that [`VERSION`](super::VERSION) names.
-pub const KNOWN: [Known; 18] = [
+pub const KNOWN: [Known; 19] = [
     Known {
         id: "failed-move-loses-its-tensor",
         classes: &["oracle: failed-call"],
@@ -244,6 +248,22 @@ pub const KNOWN: [Known; 18] = [
                    use b0\n",
     },
     Known {
+        id: "captures-are-of-a-thread",
+        classes: &[
+            "mismatch: the address",
+            "mismatch: the block table",
+            "mismatch: the cache's count",
+        ],
+        needs: &["capture-no-dispatch", ON_ANOTHER_THREAD],
+        about: "the model keeps what every thread of the process does from the device while a \
+                NO_DISPATCH capture goes on, the runtime what its thread does",
+        scenario: "freeorder 1\n\
+                   machine T3K\n\
+                   open m0 1x1\n\
+                   t1: capture begin\n\
+                   alloc b0 on m0 dram 1x2048\n",
+    },
+    Known {
         id: "no-dispatch-is-not-cached",
         classes: &["mismatch: the cache's count"],
         needs: &["capture-no-dispatch", "run"],
@@ -268,8 +288,11 @@ impl Known {
     /// Whether a deviation of a case is this one.
     #[must_use]
     pub fn is_shown_by(&self, case: &Case, deviation: &Deviation) -> bool {
-        let ops = case.ops.iter().take(deviation.step);
-        let words: Vec<String> = ops.map(|(_, op)| word(op)).collect();
+        let ops = &case.ops[..deviation.step.min(case.ops.len())];
+        let mut words: Vec<String> = ops.iter().map(|(_, op)| word(op)).collect();
+        if leaves_a_capture(ops) {
+            words.push(ON_ANOTHER_THREAD.to_owned());
+        }
         let is_class = self.classes.iter().any(|class| match class.strip_suffix('*') {
             Some(start) => deviation.class.starts_with(start),
             None => deviation.class == *class,

@@ -68,7 +68,7 @@ pub fn program(machine: Machine, seed: u64) -> Case {
 }
 
 /// The operations, one after another, on two to four threads. A capture stays on its thread: only
-/// a wild program ends one on another.
+/// a wild program ends one on another, or does anything else there.
 fn on_threads(case: &mut Case, wild: bool, choices: &mut Seeded) {
     let count = 2 + choices.pick(3);
     let mut captures: Vec<ThreadId> = Vec::new();
@@ -77,6 +77,7 @@ fn on_threads(case: &mut Case, wild: bool, choices: &mut Seeded) {
         let own = captures.last().copied();
         *thread = match op {
             Op::Capture(CaptureStep::End) if wild && choices.chance(1, 4) => any,
+            _ if wild && choices.chance(1, 4) => any,
             _ => own.unwrap_or(any),
         };
         match op {
