@@ -167,8 +167,8 @@ fn each_oracle_fires_on_its_fault() {
     assert!(matches!(ran, Ran::Deviated(deviation) if deviation.class == "oracle: overlap"));
 }
 
-/// Calls go to the threads of the scenario, also while a capture of another goes on. Captures of the
-/// model are of a process: what it then says otherwise has an id, and nothing else has.
+/// Calls go to the threads of the scenario, also while a capture of another goes on. Captures of
+/// the model are of a process: what it then says otherwise has an id, and nothing else has.
 #[test]
 fn calls_are_made_on_the_threads_of_the_scenario() {
     let text = "open m0 2x4\nt1: alloc b0 on m0 dram 1x2048\nt2: capture begin normal\n\
