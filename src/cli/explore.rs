@@ -191,6 +191,7 @@ fn timed(args: &Args, scenario: &Scenario, options: &Options<'_>) -> (Exploratio
         deadline: args.duration.map(|time| started + time),
         interrupted: &interrupt::was_asked,
         progress: &|states| progress.update(states),
+        ..Limits::default()
     };
     let result = explore(&Plan::of(scenario), &Options { limits, ..*options });
     progress.end();

@@ -28,7 +28,7 @@ use num_bigint::BigUint;
 
 use crate::fix::{FixSet, Switches};
 use crate::mark::Mark;
-use crate::scenario::Case;
+use crate::scenario::{Case, Simulation};
 use crate::server::ServerKind;
 use crate::suggest;
 use crate::violation::{OracleName, ViolationClass};
@@ -88,6 +88,9 @@ pub struct Limits<'a> {
     pub interrupted: &'a dyn Fn() -> bool,
     /// Told now and then: the states so far.
     pub progress: &'a dyn Fn(u64),
+    /// Told of each state that an ordering ends in, before the last checkpoint; of some twice,
+    /// where the search has to be made again.
+    pub ended: &'a dyn Fn(&Simulation),
 }
 
 impl Default for Limits<'_> {
@@ -99,6 +102,7 @@ impl Default for Limits<'_> {
             deadline: None,
             interrupted: &|| false,
             progress: &|_| (),
+            ended: &|_| (),
         }
     }
 }

@@ -238,6 +238,7 @@ impl<'a> Walk<'a> {
     /// The end of an ordering.
     fn end(&mut self) {
         self.ended.ends += 1;
+        (self.options.limits.ended)(&self.driver.simulation);
         let found = &mut self.ended.found;
         self.driver.at_end(|driver| note(found, driver));
     }
