@@ -47,7 +47,7 @@ pub use register::{Register, Registered, Transition};
 use crate::event::{AllocationStatus, Event, Observer, Part, Tick};
 use crate::journal::{Cell, Tracking};
 use crate::message::AllocMessage;
-use crate::units::{BufferType, Lanes};
+use crate::units::Lanes;
 use crate::violation::OracleName;
 
 use facts::{Facts, relation};
@@ -116,14 +116,6 @@ impl Oracles {
     #[must_use]
     pub fn live_bytes(&self) -> &[u64] {
         self.holdings.live_bytes()
-    }
-
-    /// The types of memory in which a block is held.
-    pub(crate) fn held_types(&self) -> impl Iterator<Item = BufferType> {
-        let held = |&kind: &BufferType| {
-            self.holdings.regions(kind).any(|region| !region.blocks().is_empty())
-        };
-        BufferType::ALL.into_iter().filter(held)
     }
 
     /// Forgets everything, keeping the memory.

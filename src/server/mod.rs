@@ -281,14 +281,6 @@ impl Server {
         each!(&self.generation, server => server.hash())
     }
 
-    /// The types of memory for which it has a counter that stops at 0 and is above it.
-    pub(crate) fn counted_types(&self) -> Vec<BufferType> {
-        match &self.generation {
-            Generation::Shm(shm) => shm.types().collect(),
-            Generation::SingleKey(_) | Generation::Keyed(_) => Vec::new(),
-        }
-    }
-
     /// Adds the state to the columns.
     pub(crate) fn columns(&self, columns: &mut Columns) {
         each!(&self.generation, server => server.columns(columns));

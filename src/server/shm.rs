@@ -41,14 +41,6 @@ impl Shm {
         }
     }
 
-    /// The types of memory of which anything is counted.
-    pub fn types(&self) -> impl Iterator<Item = BufferType> + '_ {
-        let counted = |&buffer_type: &BufferType| {
-            self.by_type[buffer_type.index()].get().iter().any(|&bytes| bytes > 0)
-        };
-        BufferType::ALL.into_iter().filter(counted)
-    }
-
     #[inline]
     fn add(&mut self, devices: Lanes, buffer_type: BufferType, size: Bytes) {
         self.by_type[buffer_type.index()].add(devices, size);

@@ -37,7 +37,7 @@ fn names_places(op: &Op) -> bool {
 }
 
 /// The device that an operation names, with the buffer of which it lets a piece go.
-fn piece(op: &Op) -> Option<(BufferHandle, DeviceId)> {
+pub(super) fn piece(op: &Op) -> Option<(BufferHandle, DeviceId)> {
     match *op {
         Op::Release { buffer, piece: Piece::Local(device) } => Some((buffer, device)),
         _ => None,

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::canonical::piece;
 use super::footprint::Conflicts;
 use super::plan::Plan;
+use super::shown::{Shown, Step};
 use crate::event::{Event, Observer, Tick};
 use crate::fix::FixSet;
 use crate::journal::{Tracking, mix};
@@ -53,6 +55,9 @@ pub(super) struct Driver<'p> {
     pub(super) plan: &'p Plan,
     pub(super) simulation: Simulation,
     pub(super) marks: Marks,
+    /// What steps that can change places do to what is shown, if anybody asks.
+    shown: Shown,
+    watches_shown: bool,
     server: ServerKind,
     /// The stage, and how many operations of each of its chains are done.
     stage: usize,
@@ -78,6 +83,8 @@ impl<'p> Driver<'p> {
             plan,
             simulation,
             marks: Marks::default(),
+            shown: Shown::new(server),
+            watches_shown: false,
             server,
             stage: 0,
             done: Vec::new(),
@@ -101,9 +108,18 @@ impl<'p> Driver<'p> {
     }
 
     /// Of those, a set without whose first steps nothing can happen that matters.
-    pub(super) fn persistent_moves(&self) -> Vec<usize> {
-        let moves = self.moves();
-        if self.plan.is_threaded() { moves } else { self.conflicts.persistent(&moves, &self.done) }
+    pub(super) fn persistent(&self, moves: Vec<usize>) -> Vec<usize> {
+        self.conflicts.persistent(moves, &self.done)
+    }
+
+    /// The chain of the stage that a step belongs to, by its number.
+    pub(super) fn chain_of(&self, step: usize) -> usize {
+        self.conflicts.chain_of(step)
+    }
+
+    /// The chains of the stage in groups, of which none has anything to do with another.
+    pub(super) fn groups(&self) -> Vec<Vec<usize>> {
+        self.conflicts.groups(self.done.len())
     }
 
     /// Whether the next steps of two chains are said to commute.
@@ -191,13 +207,14 @@ impl<'p> Driver<'p> {
         self.done.iter().fold(self.stage as u64, |hash, &done| mix(hash, u64::from(done)))
     }
 
-    /// By how much the tracker and the live bytes of the chips differ, below 0 where it shows less.
-    pub(super) fn differences(&self) -> Vec<i64> {
-        let tracked = self.simulation.world().server().bytes();
-        let live = self.simulation.oracles().live_bytes();
-        let at = |bytes: &[u64], chip: usize| bytes.get(chip).copied().unwrap_or(0);
-        let chips = 0..tracked.len().max(live.len());
-        chips.map(|chip| at(tracked, chip).wrapping_sub(at(live, chip)).cast_signed()).collect()
+    /// Looks from now on whether a step makes a chip show less than before.
+    pub(super) fn watch_shown(&mut self) {
+        self.watches_shown = true;
+    }
+
+    /// What was seen of that.
+    pub(super) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     /// The first of what was executed as a case of its own.
@@ -231,10 +248,18 @@ impl<'p> Driver<'p> {
     /// Executes the next operation of a chain.
     fn execute(&mut self, chain: usize) {
         let place = self.done[chain] as usize;
-        let op = &self.plan.stages[self.stage].chains[chain][place];
+        let stage = &self.plan.stages[self.stage];
+        let op = &stage.chains[chain][place];
         self.executed.push(Executed::Op(self.stage, chain, place));
         self.done[chain] += 1;
-        self.simulation.apply(op, &mut self.marks);
+        if self.watches_shown && !stage.is_fixed() && !self.conflicts.is_total() {
+            let step = (self.stage, self.conflicts.number((chain, place)));
+            self.shown.before(&self.simulation);
+            self.simulation.apply(op, &mut (&mut self.marks, &mut self.shown));
+            self.shown.after(&self.simulation, step);
+        } else {
+            self.simulation.apply(op, &mut self.marks);
+        }
         self.note_classes();
     }
 
@@ -268,7 +293,27 @@ impl<'p> Driver<'p> {
         self.done = vec![0; stage.chains.len()];
         if !stage.is_fixed() {
             self.conflicts = Rc::new(Conflicts::of(stage, &self.simulation, self.server));
+            if !self.conflicts.is_total() {
+                self.shown.start(&self.simulation);
+                if self.trails.is_empty() {
+                    let block = (self.stage, self.steps());
+                    self.shown.start_first(&self.simulation, block, self.executed.len());
+                }
+            }
         }
+    }
+
+    /// The steps of the stage, with the groups that they belong to.
+    fn steps(&self) -> Vec<Step> {
+        let chains = &self.plan.stages[self.stage].chains;
+        let groups = self.groups();
+        let group = |chain| groups.iter().position(|group| group.contains(&chain));
+        let group = |chain| group(chain).expect("every chain is in a group");
+        let steps = chains.iter().enumerate().flat_map(|(chain, ops)| {
+            let group = group(chain);
+            ops.iter().map(move |op| (piece(op), group))
+        });
+        steps.collect()
     }
 
     fn note_classes(&mut self) {

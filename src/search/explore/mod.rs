@@ -12,7 +12,9 @@ mod driver;
 mod family;
 mod footprint;
 mod plan;
+mod preemptions;
 mod shortest;
+mod shown;
 mod walk;
 
 pub use certificate::{Certificate, CertificateError, digest};
@@ -302,7 +304,7 @@ fn finish<'p>(
         transitions: ended.transitions,
         ends: ended.ends,
         bytes: ended.bytes,
-        found: shortest::counterexamples(plan, options, ended.found, bound),
+        found: shortest::counterexamples(plan, options, &ended, bound),
         marks: ended.marks,
         preemptions: bound,
         stopped: ended.stopped,

@@ -96,6 +96,21 @@ impl Plan {
         blocks.flat_map(|stage| &stage.chains).map(Vec::len).sum()
     }
 
+    /// How many of its stages have anything to choose.
+    pub(super) fn blocks(&self) -> usize {
+        self.stages.iter().filter(|stage| !stage.is_fixed()).count()
+    }
+
+    /// Whether what is executed at a place, counted from 1, is the same in every ordering.
+    pub(super) fn is_fixed_at(&self, place: usize) -> bool {
+        let mut last = 0;
+        let stage = self.stages.iter().find(|stage| {
+            last += stage.chains.iter().map(Vec::len).sum::<usize>();
+            place <= last
+        });
+        stage.is_none_or(Stage::is_fixed)
+    }
+
     /// The facts of the setup.
     pub(super) fn setup(&self) -> &[SetupLine] {
         &self.case.setup

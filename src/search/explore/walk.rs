@@ -10,11 +10,12 @@ use num_bigint::BigUint;
 use super::canonical::Canonical;
 use super::driver::{Driver, Executed};
 use super::plan::Plan;
+use super::preemptions::Preemptions;
+use super::shown::Nothing;
 use super::{Options, Stop};
 use crate::fix::Switches;
 use crate::journal::mix;
 use crate::mark::Mark;
-use crate::server::ServerKind;
 use crate::violation::{OracleName, ViolationClass};
 
 /// How often limits are looked at, in states.
@@ -61,19 +62,24 @@ pub(super) struct Ended {
     pub(super) stopped: Option<Stop>,
     /// The switches that something depended on.
     pub(super) read: Switches,
+    /// Whether the order of steps was left out of account anywhere.
+    pub(super) was_reduced: bool,
+    /// Whether a chip came to show less than it holds, or less than before.
+    pub(super) showed_less: bool,
+    /// When a chip shows nothing at the earliest, if one does.
+    pub(super) nothing: Nothing,
     /// Whether a step was left out because of the bound on preemptions.
     pub(super) was_bounded: bool,
     /// Whether the order of commuting steps can be seen by an oracle that found nothing.
     pub(super) order_matters: bool,
 }
 
-/// A choice: what to take, how many choices it stands for, and how often somebody has been
-/// interrupted then.
+/// A choice: what to take, how many choices it stands for, and who has been interrupted then.
 #[derive(Clone, Copy, Debug)]
 struct Choice {
     chosen: usize,
     stands_for: u32,
-    preemptions: u32,
+    preemptions: Preemptions,
 }
 
 #[derive(Clone, Debug)]
@@ -85,8 +91,6 @@ struct Frame {
     orderings: BigUint,
     /// For how many choices of the state before this one stands.
     stands_for: u32,
-    /// Who took the last step, if it has more to do.
-    running: Option<usize>,
 }
 
 /// A search in progress.
@@ -100,16 +104,17 @@ pub(super) struct Walk<'a> {
     seen: States<BigUint>,
     stack: Vec<Frame>,
     ended: Ended,
-    /// Whether tracker and live bytes have differed the wrong way on a chip.
-    showed_less: bool,
     /// It ends as soon as one of these fails.
     until: &'a [OracleName],
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(plan: &'a Plan, options: &'a Options<'a>, bound: Option<u32>) -> Self {
-        let driver = Driver::new(plan, options.fixes, options.server);
+        let mut driver = Driver::new(plan, options.fixes, options.server);
         let by_order = options.reduction.order && bound.is_none() && !plan.is_threaded();
+        if by_order {
+            driver.watch_shown();
+        }
         Self {
             options,
             canonical: Canonical::new(plan, options.reduction.symmetry),
@@ -119,7 +124,6 @@ impl<'a> Walk<'a> {
             seen: States::default(),
             stack: Vec::new(),
             ended: Ended::default(),
-            showed_less: false,
             until: &[],
         }
     }
@@ -131,9 +135,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn run(mut self) -> Ended {
         self.note();
-        let start = self.watched_differences();
-        self.compare(start.as_deref());
-        let root = self.frame(None, 0, 1);
+        let root = self.frame(Preemptions::new(self.bound), 1);
         self.seen.insert(root.key, BigUint::ZERO);
         self.stack.push(root);
         while let Some(frame) = self.stack.last_mut() {
@@ -157,14 +159,10 @@ impl<'a> Walk<'a> {
 
     /// Takes a step; a state that was looked at is not looked at again.
     fn follow(&mut self, choice: Choice) {
-        let running = self.driver.thread_of(choice.chosen);
-        let before = self.watched_differences();
         self.driver.take(choice.chosen);
         self.ended.transitions += 1;
-        self.compare(before.as_deref());
         self.note();
-        let running = running.or(self.stack.last().and_then(|frame| frame.running));
-        let frame = self.frame(running, choice.preemptions, choice.stands_for);
+        let frame = self.frame(choice.preemptions, choice.stands_for);
         match self.seen.entry(frame.key) {
             Entry::Occupied(known) => {
                 let parent = self.stack.last_mut().expect("a step leads from a state");
@@ -196,40 +194,31 @@ impl<'a> Walk<'a> {
     }
 
     /// The state that the driver is in, with what can be done next.
-    fn frame(&mut self, last: Option<usize>, preemptions: u32, stands_for: u32) -> Frame {
+    fn frame(&mut self, preemptions: Preemptions, stands_for: u32) -> Frame {
         let moves = self.driver.moves();
-        let running = last.filter(|_| self.bound.is_some()).filter(|&running| {
-            moves.iter().any(|&chosen| self.driver.thread_of(chosen) == Some(running))
-        });
-        let mut key = self.canonical.hash(&self.driver);
-        if self.bound.is_some() {
-            let running = running.map_or(0, |running| running as u64 + 1);
-            key = mix(mix(key, running), u64::from(preemptions));
-        }
+        let preemptions = preemptions.arrived(&self.driver, &moves);
+        let key = preemptions.key(self.canonical.hash(&self.driver));
         let is_end = moves.is_empty();
         let is_new = !self.seen.contains_key(&key);
-        let choices = if is_new { self.choices(running, preemptions) } else { Vec::new() };
+        let choices = if is_new { self.choices(moves, preemptions) } else { Vec::new() };
         if is_end && is_new {
             self.end();
         }
         let orderings = BigUint::from(u8::from(is_end));
-        Frame { key, choices, next: 0, orderings, stands_for, running }
+        Frame { key, choices, next: 0, orderings, stands_for }
     }
 
     /// What is taken from here: some of the steps that could be.
-    fn choices(&mut self, running: Option<usize>, preemptions: u32) -> Vec<Choice> {
-        let moves =
-            if self.by_order { self.driver.persistent_moves() } else { self.driver.moves() };
+    fn choices(&mut self, moves: Vec<usize>, preemptions: Preemptions) -> Vec<Choice> {
+        let all = moves.len();
+        let moves = if self.by_order { self.driver.persistent(moves) } else { moves };
+        self.ended.was_reduced |= moves.len() < all;
         let representatives = self.canonical.representatives(&self.driver, &moves);
         let mut choices = Vec::new();
         for (chosen, stands_for) in representatives {
-            let thread = self.driver.thread_of(chosen);
-            let interrupts = running.is_some() && thread.is_some() && thread != running;
-            let preemptions = preemptions + u32::from(interrupts);
-            if self.bound.is_some_and(|bound| preemptions > bound) {
-                self.ended.was_bounded = true;
-            } else {
-                choices.push(Choice { chosen, stands_for, preemptions });
+            match preemptions.after(self.driver.thread_of(chosen)) {
+                Some(preemptions) => choices.push(Choice { chosen, stands_for, preemptions }),
+                None => self.ended.was_bounded = true,
             }
         }
         choices
@@ -245,21 +234,6 @@ impl<'a> Walk<'a> {
 
     fn note(&mut self) {
         note(&mut self.ended.found, &self.driver);
-    }
-
-    /// The differences of counters, if anybody will compare them.
-    fn watched_differences(&self) -> Option<Vec<i64>> {
-        self.by_order.then(|| self.driver.differences())
-    }
-
-    /// Takes note if a chip shows less than before, or less than there is: then whether it ever
-    /// shows nothing depends on the order of steps that otherwise commute.
-    fn compare(&mut self, before: Option<&[i64]>) {
-        let Some(before) = before else { return };
-        let after = self.driver.differences();
-        let was = |chip: usize| before.get(chip).copied().unwrap_or(0);
-        let less = |(chip, &now): (usize, &i64)| now < 0 || now < was(chip);
-        self.showed_less |= after.iter().enumerate().any(less);
     }
 
     /// Looks at the limits.
@@ -301,10 +275,13 @@ impl<'a> Walk<'a> {
         if self.ended.stopped.is_some() {
             self.ended.orderings = self.gone_through();
         }
-        // Counters that stop at 0 are one reason, an oracle that asks for 0 and has not found it
-        // yet is the other.
-        let asks = self.options.server == ServerKind::Shm || !self.found_visibility();
-        self.ended.order_matters = self.by_order && self.showed_less && asks;
+        // An oracle asks for 0, and has not found it yet.
+        let asks = !self.found_visibility();
+        self.ended.showed_less = self.driver.shown().is_less();
+        self.ended.order_matters = self.by_order && self.ended.showed_less && asks;
+        if self.by_order && self.found_visibility() {
+            self.ended.nothing = self.driver.shown().nothing();
+        }
         self.ended.marks = std::mem::take(&mut self.driver.marks.0);
         self.ended
     }
