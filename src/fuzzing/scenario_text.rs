@@ -102,7 +102,7 @@ mod tests {
         let files: Vec<_> = CLAIMS.iter().chain(REGRESSIONS).collect();
         let mut choices = Seeded::new(2);
         let (mut parsed, mut refused) = (0, 0);
-        for _ in 0..600 {
+        for _ in 0..800 {
             let file = files[choices.pick(files.len() as u64) as usize];
             let mut bytes = file.text.as_bytes().to_vec();
             let length_max = bytes.len() + 200;
