@@ -154,6 +154,36 @@ fn a_torn_record_is_reported_and_the_stream_goes_on() {
     }
 }
 
+/// What is left of a record must not take the place of the next one.
+#[test]
+fn the_record_behind_a_torn_one_is_read() {
+    for size in wire::RECORD_SIZES {
+        for kept in [1, 33, 40, 60, size - 1] {
+            let free = Action::Free(Released::Plain);
+            let whole = |action, address| message(action, 0, address, 7);
+            let mut bytes = stream(size, &[whole(ALLOC, 0x1000)]);
+            bytes.extend(&stream(size, &[whole(ALLOC, 0x2000)])[..kept]);
+            let rest = [whole(free, 0x1000), whole(ALLOC, 0x3000), whole(free, 0x3000)];
+            bytes.extend(stream(size, &rest));
+            let options = Options { kind: Some(Kind::Wire), record: Some(size) };
+            let audited = audit_as(&bytes, options);
+            let findings = audited.auditor.findings();
+            let count = |kind| findings.count(kind);
+            let text = format!("{kept} bytes of {size}");
+            assert_eq!(count(FindingKind::Resync), 1, "{text}");
+            assert_eq!(count(FindingKind::MissingFree), 0, "{text}");
+            assert_eq!(audited.auditor.events(), 4, "{text}");
+        }
+    }
+}
+
+/// What any file has in it by chance is no stream.
+#[test]
+fn a_program_is_no_stream() {
+    let program = fs::read(std::env::current_exe().unwrap()).unwrap();
+    assert_eq!(Kind::detect(&program[..1 << 20], false), None);
+}
+
 /// A message says no more than a size over all banks; even the share of one can be too much.
 #[test]
 fn buffers_in_one_another_are_found_in_a_stream() {

@@ -2,7 +2,7 @@
 
 mod runtime;
 
-pub use runtime::RuntimeTable;
+pub use runtime::{RuntimeTable, StillTable};
 
 use std::fmt::Write as _;
 use std::fs::File;

@@ -5,7 +5,7 @@ use schemars::schema_for;
 
 use super::audit::AuditReport;
 use super::bench::{BenchTable, OrderingsReport};
-use super::conform::{ConformTable, RuntimeTable};
+use super::conform::{ConformTable, RuntimeTable, StillTable};
 use super::defects::{DefectTable, HuntTable, ProofTable};
 use super::diff::DiffReport;
 use super::explore::ExploreReport;
@@ -43,6 +43,8 @@ enum What {
     Diff,
     /// `freeorder conform --runtime --format json`
     ConformRuntime,
+    /// `freeorder conform --runtime --known --format json`
+    ConformKnown,
     /// `freeorder regress --format json`
     Regress,
     /// `freeorder serve --format json`
@@ -83,6 +85,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Audit => schema_for!(AuditReport),
         What::Diff => schema_for!(DiffReport),
         What::ConformRuntime => schema_for!(RuntimeTable),
+        What::ConformKnown => schema_for!(StillTable),
         What::Regress => schema_for!(RegressTable),
         #[cfg(target_os = "linux")]
         What::Serve => schema_for!(super::serve::ServeReport),

@@ -77,10 +77,13 @@ impl Hunt<'_> {
         let lock = || found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         loop {
             let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if late || seed >= self.seeds.end || (self.interrupted)() {
+            if late || (self.interrupted)() {
                 return;
             }
+            // The last seed of all has no next one.
+            let inside = |seed: u64| (seed < self.seeds.end).then(|| seed + 1);
+            let taken = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, inside);
+            let Ok(seed) = taken else { return };
             let case = program(self.machine, seed);
             let ran = run(runtime, &case, &self.check);
             lock().programs += 1;

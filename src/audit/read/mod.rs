@@ -19,6 +19,7 @@ use memchr::memmem;
 
 use super::event::Event;
 use crate::suggest;
+use crate::wire::is_stream;
 use buffer_log::BufferLog;
 use chunks::Chunks;
 use server_log::ServerLog;
@@ -108,7 +109,7 @@ impl Kind {
         let has = |word: &[u8]| memmem::find(sample, word).is_some();
         if sample.iter().take(4096).any(|&byte| byte == 0) {
             let start = &sample[..sample.len().min(64 << 10)];
-            return wire::record_size(start).map(|_| Self::Wire);
+            return is_stream(start).then_some(Self::Wire);
         }
         let blocks: [&[u8]; 4] = [
             b"BUFFER ALLOCATED",

@@ -7,7 +7,7 @@ use super::super::event::{
 };
 use super::chunks::Chunks;
 use crate::units::Bytes;
-use crate::wire::{Head, is_plausible, is_record};
+use crate::wire::{HEAD, Head, is_plausible, is_record};
 pub use crate::wire::{RECORD_SIZES, record_size};
 
 /// How much of a stream decides the size of its records.
@@ -52,9 +52,15 @@ impl Wire {
         if available.is_empty() {
             return Ok(false);
         }
-        let mut used = 0;
+        let (mut used, mut torn) = (0, false);
         while let Some(record) = available.get(used..used + size) {
-            if !is_record(record) {
+            let has_more = has_more(record);
+            if has_more && used > 0 && used + 3 * size > available.len() {
+                // What comes after it tells whether it is whole.
+                break;
+            }
+            if !is_record(record) || has_more && is_torn(&available[used..], size) {
+                torn = true;
                 break;
             }
             self.records += 1;
@@ -63,7 +69,7 @@ impl Wire {
         }
         let rest = available.len() - used;
         self.chunks.take(used);
-        if rest > 0 && (used == 0 || rest >= size) {
+        if torn || rest > 0 && used == 0 {
             self.resync(events)?;
         }
         Ok(true)
@@ -100,6 +106,20 @@ impl Wire {
             }
         }
     }
+}
+
+/// Whether there is something behind the head, where requests have zeros.
+#[inline(always)]
+fn has_more(record: &[u8]) -> bool {
+    record[HEAD..].iter().fold(0, |all, byte| all | byte) != 0
+}
+
+/// Whether a record ends too early: another one begins in it, and goes on where the next but one
+/// should.
+fn is_torn(bytes: &[u8], size: usize) -> bool {
+    let begins = |at: usize| bytes.get(at..at + HEAD).is_some_and(is_plausible);
+    let goes_on = |at: usize| begins(at) || at == bytes.len();
+    !goes_on(size) && (1..size).any(|at| begins(at) && goes_on(at + size))
 }
 
 #[inline(always)]

@@ -30,6 +30,7 @@ pub struct ViolationRow {
     pub device: Option<i32>,
     /// The chips that are concerned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub chips: Vec<u8>,
     /// The buffer id.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -82,6 +82,28 @@ pub struct RuntimeTable {
     pub rows: Vec<MachineRow>,
 }
 
+/// Whether a known divergence still happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct StillRow {
+    /// Its id.
+    pub id: String,
+    /// Whether it still happens as it is known.
+    pub happens: bool,
+    /// What happened.
+    pub what: String,
+}
+
+/// The result of `conform --runtime --known`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct StillTable {
+    /// The version of this form.
+    pub version: u32,
+    /// The version of the wheel.
+    pub ttnn: String,
+    /// One row an id.
+    pub rows: Vec<StillRow>,
+}
+
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     interrupt::ends_by_itself();
     let installation = installation(args)?;
@@ -251,7 +273,7 @@ fn write_pair(
 /// Whether each known divergence still happens.
 fn known(args: &Args, installation: &Installation, ttnn: &str) -> Result<Outcome, Failure> {
     let mut process = None;
-    let mut changed = 0;
+    let mut rows = Vec::new();
     for known in &KNOWN {
         let scenario: Scenario = known
             .scenario
@@ -260,23 +282,30 @@ fn known(args: &Args, installation: &Installation, ttnn: &str) -> Result<Outcome
         let case = Case::of(&scenario);
         let machine = case.start().machine;
         let process = process.insert(Process::new(installation, machine, 0));
-        let said = match run(process, &case, &Check::default()) {
+        let (happens, what) = match run(process, &case, &Check::default()) {
             Ran::Deviated(deviation) if known.is_shown_by(&case, &deviation) => {
                 if let Some(folder) = &args.out {
                     write_pair(folder, known.id, (&case, &deviation), ttnn)?;
                 }
-                format!("still happens: {}; {}", deviation.class, deviation.detail)
+                (true, format!("{}; {}", deviation.class, deviation.detail))
             }
-            other => {
-                changed += 1;
-                format!("CHANGED: {other:?}")
-            }
+            other => (false, format!("{other:?}")),
         };
         if args.format == Format::Text {
-            output::print(&format!("{}: {said}\n", known.id))?;
+            let said = if happens { "still happens" } else { "CHANGED" };
+            output::print(&format!("{}: {said}: {what}\n", known.id))?;
+        }
+        rows.push(StillRow { id: known.id.to_owned(), happens, what });
+    }
+    let changed = rows.iter().filter(|row| !row.happens).count();
+    match args.format {
+        Format::Text => {
+            output::print(&format!("{} known divergences, {changed} changed\n", rows.len()))?;
+        }
+        Format::Json => {
+            output::print_json(&StillTable { version: 1, ttnn: ttnn.to_owned(), rows })?;
         }
     }
-    output::print(&format!("{} known divergences, {changed} changed\n", KNOWN.len()))?;
     Ok(if changed > 0 { Outcome::Found } else { Outcome::Clean })
 }
 
