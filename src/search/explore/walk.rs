@@ -70,8 +70,6 @@ pub(super) struct Ended {
     pub(super) nothing: Nothing,
     /// Whether a step was left out because of the bound on preemptions.
     pub(super) was_bounded: bool,
-    /// Whether the order of commuting steps can be seen by an oracle that found nothing.
-    pub(super) order_matters: bool,
 }
 
 /// A choice: what to take, how many choices it stands for, and who has been interrupted then.
@@ -275,10 +273,7 @@ impl<'a> Walk<'a> {
         if self.ended.stopped.is_some() {
             self.ended.orderings = self.gone_through();
         }
-        // An oracle asks for 0, and has not found it yet.
-        let asks = !self.found_visibility();
         self.ended.showed_less = self.driver.shown().is_less();
-        self.ended.order_matters = self.by_order && self.ended.showed_less && asks;
         if self.by_order && self.found_visibility() {
             self.ended.nothing = self.driver.shown().nothing();
         }
