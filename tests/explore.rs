@@ -567,3 +567,25 @@ fn every_family_is_explored_to_its_end() {
     assert!(Family::Teardown.scenario(Sizes { devices: 11, ..Sizes::default() }).is_err());
     assert!(Family::Teardown.scenario(Sizes { handles: 33, ..Sizes::default() }).is_err());
 }
+
+/// The sums of many different sizes double with each buffer; a limit holds there as well.
+#[test]
+fn many_sizes_stay_within_the_limits() {
+    let mut text =
+        "freeorder 1\nmachine N150\nopen m0 1x1\nalloc b30 on m0 dram 1x2048\n".to_owned();
+    for buffer in 0..24 {
+        text += &format!("alloc b{buffer} on m0 dram {}x32\n", 1 << (buffer % 16));
+        text += &format!("alloc b{} on m0 dram {}x32\n", 31 + buffer, 1 + buffer);
+    }
+    text += "any {\n";
+    for buffer in 0..24 {
+        let thread = buffer + 1;
+        text += &format!("t{thread}: release b{buffer} d0\nt{thread}: release b{buffer} backing\n");
+    }
+    text += "}\n";
+    let plan = Plan::of(&text.parse().unwrap());
+    let mut options = Options::new(Preset::Final.fixes(), ServerKind::K2);
+    options.limits = Limits { states_max: 2000, ..Limits::default() };
+    let result = explore(&plan, &options);
+    assert!(result.states <= 2000 + 100, "{}", result.states);
+}

@@ -225,3 +225,16 @@ fn every_family_that_can_pass_has_certificates() {
 fn any_number_of_threads_comes_to_the_same() {
     assert_eq!(table("json", "1"), table("json", "3"));
 }
+
+/// Where each set fails something, though not the same, no set passes, and it says what excludes
+/// what.
+#[test]
+fn properties_that_exclude_each_other_leave_no_set() {
+    let sizes = Sizes { handles: 1, devices: 1, views: 0, programs: 0, submeshes: 1, threads: 1 };
+    let scenario = Family::Submesh.scenario(sizes).unwrap();
+    let named = Named { name: "submesh".to_owned(), scenario };
+    let found = search(&[named], ServerKind::K2, Watch::default()).unwrap();
+    assert_eq!((found.passing.count(), found.minimal.len()), (0, 0));
+    let [(_, oracles)] = found.conflicts.as_slice() else { panic!("{:?}", found.conflicts) };
+    assert!(oracles.len() > 1, "{oracles:?}");
+}

@@ -16,6 +16,9 @@ use crate::journal::mix;
 /// Up to so many states are looked at.
 const STATES_MAX: usize = 20_000;
 
+/// Up to so many sums are added up for a chip and a group: they can double with each group.
+const SUMS_MAX: usize = 20_000;
+
 /// What is counted on a chip, and what is held there.
 type Sum = (i64, i64);
 
@@ -33,28 +36,54 @@ pub(super) fn can_be(plan: &Plan, options: &Options<'_>) -> (bool, Switches) {
 
 fn is_reached(driver: &mut Driver<'_>, groups: Vec<Vec<usize>>) -> bool {
     let start = sums(driver);
-    let mut reached: Vec<BTreeSet<Sum>> = start.iter().map(|&sum| [sum].into()).collect();
+    let Some(parts) = parts(driver, &groups, &start) else { return true };
+    (0..start.len()).any(|chip| {
+        let of_groups: Vec<&BTreeSet<Sum>> = parts.iter().map(|of_chips| &of_chips[chip]).collect();
+        // What shows nothing of what it holds shows less than it holds.
+        let shown = |&(counted, live): &Sum| counted - live;
+        let least = |parts: &&BTreeSet<Sum>| parts.iter().map(shown).min().unwrap_or(0);
+        let least: i64 = of_groups.iter().map(least).sum();
+        shown(&start[chip]) + least < 0 && shows_nothing(start[chip], &of_groups)
+    })
+}
+
+/// Whether some sum of what each group adds on a chip shows nothing of what is held, or whether
+/// that is too much to tell.
+fn shows_nothing(start: Sum, of_groups: &[&BTreeSet<Sum>]) -> bool {
+    let mut reached = BTreeSet::from([start]);
+    for parts in of_groups {
+        if reached.len() * parts.len() > SUMS_MAX {
+            return true;
+        }
+        let added = |&(counted, live): &Sum| {
+            parts.iter().map(move |part| (counted + part.0, live + part.1))
+        };
+        reached = reached.iter().flat_map(added).collect();
+    }
+    // A counter that stops at 0 shows more than the sum, never less.
+    reached.into_iter().any(|(counted, live)| counted <= 0 && live > 0)
+}
+
+/// For each group what it can add on each chip; none if it has too many states.
+fn parts(
+    driver: &mut Driver<'_>,
+    groups: &[Vec<usize>],
+    start: &[Sum],
+) -> Option<Vec<Vec<BTreeSet<Sum>>>> {
     let mut left = STATES_MAX;
+    let mut all = Vec::new();
     for group in groups {
         let mut parts = Parts {
-            start: &start,
+            start,
             of_chips: vec![BTreeSet::new(); start.len()],
             seen: States::default(),
             left,
         };
-        if parts.go_through(driver, &group).is_none() {
-            return true;
-        }
+        parts.go_through(driver, group)?;
         left = parts.left;
-        for (reached, parts) in reached.iter_mut().zip(&parts.of_chips) {
-            let added = |&(counted, live): &Sum| {
-                parts.iter().map(move |part| (counted + part.0, live + part.1))
-            };
-            *reached = reached.iter().flat_map(added).collect();
-        }
+        all.push(parts.of_chips);
     }
-    // A counter that stops at 0 shows more than the sum, never less.
-    reached.iter().flatten().any(|&(counted, live)| counted <= 0 && live > 0)
+    Some(all)
 }
 
 /// For each chip what is counted there, and what is held.

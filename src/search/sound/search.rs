@@ -1,5 +1,6 @@
 //! The search: which sets of fixes pass, which of them are minimal, and what no set can change.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::fix::{FIXES, Fix, FixSet};
@@ -110,7 +111,7 @@ pub struct ServerSearch {
     /// What fails under every set in scenarios of class lifecycle.
     pub impossible: Vec<Impossible>,
     /// Scenarios of class lifecycle that no set passes with all shorter ones, and the oracles that
-    /// fail in them under every set that passes those.
+    /// fail in them under every set that passes those, or one or the other of which does.
     pub conflicts: Vec<(String, Vec<OracleName>)>,
     /// What each fix does.
     pub effects: Vec<Effect>,
@@ -243,15 +244,25 @@ impl ServerSearch {
             }
             let mut passing = self.passing.and(&verdict.passing);
             if passing.is_empty() {
-                let always = always(&self.passing, &question, watch)?;
-                question = question.except(&always);
-                self.conflicts.push((verdict.name.clone(), always));
-                passing = self::passing(&decide_all(&self.passing, &question, watch)?);
+                let mut failing = always(&self.passing, &question, watch)?;
+                question = question.except(&failing);
+                let decided = decide_all(&self.passing, &question, watch)?;
+                passing = self::passing(&decided);
+                if passing.is_empty() {
+                    // Each set fails one or the other: these exclude each other.
+                    let others: BTreeSet<OracleName> =
+                        decided.iter().filter_map(|one| one.verdict).collect();
+                    failing.extend(others);
+                }
+                self.conflicts.push((verdict.name.clone(), failing));
             }
             if !passing.is_empty() {
                 self.passing = passing.clone();
                 judged.push((verdict.name.clone(), question, passing));
             }
+        }
+        if judged.is_empty() && !self.conflicts.is_empty() {
+            self.passing = Cubes::new(Vec::new());
         }
         Some(judged)
     }
