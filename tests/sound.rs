@@ -228,6 +228,7 @@ fn any_number_of_threads_comes_to_the_same() {
 
 /// Where each set fails something, though not the same, no set passes, and it says what excludes
 /// what.
+#[cfg(feature = "slow-tests")]
 #[test]
 fn properties_that_exclude_each_other_leave_no_set() {
     let sizes = Sizes { handles: 1, devices: 1, views: 0, programs: 0, submeshes: 1, threads: 1 };
