@@ -1,6 +1,9 @@
 //! Explorations against stateright: the model checker of somebody else, which goes breadth first
 //! through every state and takes nothing for anything else.
-
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test --test stateright`; without the flag there is nothing here, as
+//! in the tests of the other model checkers.
+#![cfg(loom)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its own scenario has failed")]
 
 mod common;
