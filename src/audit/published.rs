@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
 use memchr::memmem;
-use regex::bytes::{Regex, RegexBuilder};
+use regex_lite::Regex;
 
-/// What stands in each line that any of the scripts' expressions takes.
-const EVERYWHERE: &str = " [PID ";
+/// What stands in each line that any script takes for ALLOC, FREE, and FREE of something unknown: a
+/// line is read by the expressions of what it has only.
+const NEEDED: [&str; 3] = [" Allocated ", " Freed buffer ", " unknown buffer "];
 
 /// A published script that counts lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ struct Counting {
     free: Regex,
     unknown: Option<Regex>,
     counts: [u64; 3],
-    keys: BTreeMap<(Vec<u8>, Vec<u8>), [u64; 2]>,
+    keys: BTreeMap<(String, String), [u64; 2]>,
 }
 
 /// Counts the lines of a log as each of the scripts does. Memory grows with the number of keys, as
@@ -115,10 +116,7 @@ struct Counting {
 /// # Errors
 /// If the log cannot be read.
 pub fn as_published(mut log: impl BufRead) -> io::Result<Vec<Published>> {
-    let regex = |text: &str| {
-        let built = RegexBuilder::new(text).unicode(false).build();
-        built.expect("the expressions are well formed")
-    };
+    let regex = |text: &str| Regex::new(text).expect("the expressions are well formed");
     let mut all = SCRIPTS.map(|script| Counting {
         script,
         alloc: regex(script.alloc),
@@ -127,28 +125,31 @@ pub fn as_published(mut log: impl BufRead) -> io::Result<Vec<Published>> {
         counts: [0; 3],
         keys: BTreeMap::new(),
     });
-    let process = memmem::Finder::new(EVERYWHERE);
+    let needed = NEEDED.map(memmem::Finder::new);
     let mut line = Vec::new();
     loop {
         line.clear();
         if log.read_until(b'\n', &mut line)? == 0 {
             return Ok(all.into_iter().map(Counting::result).collect());
         }
-        if process.find(&line).is_some() {
-            all.iter_mut().for_each(|counting| counting.line(&line));
+        let has = needed.each_ref().map(|needed| needed.find(&line).is_some());
+        if has.contains(&true) {
+            let line = String::from_utf8_lossy(&line);
+            all.iter_mut().for_each(|counting| counting.line(&line, has));
         }
     }
 }
 
 impl Counting {
-    fn line(&mut self, line: &[u8]) {
+    fn line(&mut self, line: &str, has: [bool; 3]) {
         let expressions = [Some(&self.alloc), Some(&self.free), self.unknown.as_ref()];
         for (index, expression) in expressions.into_iter().enumerate() {
+            let expression = expression.filter(|_| has[index]);
             let Some(found) = expression.and_then(|expression| expression.captures(line)) else {
                 continue;
             };
             self.counts[index] += 1;
-            let key = (found["device"].to_vec(), found["id"].to_vec());
+            let key = (found["device"].to_owned(), found["id"].to_owned());
             self.keys.entry(key).or_default()[index.min(1)] += 1;
             return;
         }
@@ -167,9 +168,7 @@ impl Counting {
                 alloc.abs_diff(free) > other_alloc.abs_diff(other_free)
             });
             if alloc != free && is_worse {
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                worst =
-                    Some((format!("device {}, buffer {}", text(&device), text(&id)), alloc, free));
+                worst = Some((format!("device {device}, buffer {id}"), alloc, free));
             }
         }
         let [alloc, free, unknown] = self.counts;
@@ -183,11 +182,13 @@ mod tests {
 
     #[test]
     fn every_expression_needs_what_lines_are_chosen_by() {
-        let needed = EVERYWHERE.replace('[', r"\[");
         for script in SCRIPTS {
-            let needs = |expression: &str| expression.is_empty() || expression.contains(&needed);
-            assert!(needs(script.alloc) && needs(script.free), "{}", script.name);
-            assert!(needs(script.unknown), "{}", script.name);
+            for (expression, needed) in
+                [script.alloc, script.free, script.unknown].iter().zip(NEEDED)
+            {
+                let is_needed = expression.is_empty() || expression.contains(needed);
+                assert!(is_needed, "{}: {expression}", script.name);
+            }
         }
     }
 }
