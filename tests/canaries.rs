@@ -16,6 +16,7 @@ use freeorder::strategy::Cases;
 use freeorder::violation::ViolationClass;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 fn canaries() -> Vec<Canary> {
     let canaries: Vec<Canary> = CANARIES.iter().filter_map(Canary::of).collect();
@@ -58,7 +59,7 @@ fn the_files_are_as_short_as_they_say() {
 /// What `freeorder fuzz` runs.
 #[test]
 fn a_campaign_finds_every_canary_and_shrinks_it() {
-    for canary in canaries() {
+    canaries().into_par_iter().for_each(|canary| {
         let Canary { fixes, server, .. } = canary;
         let plan = Plan { fixes, server, profile: profile(&canary), order: Order::Urw };
         let mut campaign = Campaign::new(plan, 0);
@@ -70,7 +71,7 @@ fn a_campaign_finds_every_canary_and_shrinks_it() {
         let name = canary.file.name;
         let shortest = shortest.unwrap_or_else(|| panic!("the campaign does not find {name}"));
         assert!(shortest <= canary.operations_max, "{name}: {shortest} operations");
-    }
+    });
 }
 
 /// What the fuzz target `orderings` reads: random bytes, without any feedback of coverage.

@@ -12,6 +12,7 @@ use freeorder::search::campaign::{Campaign, Finding, Hooks, Key, Plan};
 use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
 use freeorder::violation::OracleName;
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 /// So many seeds of `lifecycle` show each failure; a release build runs them in a tenth of a
 /// second.
@@ -89,12 +90,12 @@ fn fork_head_frees_for_others_when_a_dead_handle_is_dropped() {
 /// The best of the proposals still fails, in ordinary programs too.
 #[test]
 fn final_fails_in_every_profile() {
-    for profile in Profile::ALL {
+    Profile::ALL.into_par_iter().for_each(|profile| {
         for server in [ServerKind::K1, ServerKind::K2] {
             let campaign = campaign(Preset::Final.fixes(), server, profile);
             assert!(campaign.findings().count() >= 5, "{profile} {server}");
         }
-    }
+    });
 }
 
 /// The mesh goes first: its buffers can no longer say that they are gone. Ordinary programs leave a

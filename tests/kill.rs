@@ -87,9 +87,11 @@ fn killed_and_continued(name: &str, kills: u64) {
     let found = written(&at.join("out")).into_values().filter_map(|bytes| seed_of(&bytes)).max();
     let end = reached.max(found.unwrap_or(0)) + 50;
     let seeds = format!("0..{end}");
-    let continued = fuzz(&at, &[&PLAN[..], &["--seeds", &seeds]].concat());
     let calm = folder(&format!("{name}-undisturbed"));
-    let undisturbed = fuzz(&calm, &[&PLAN[..], &["--seeds", &seeds, "--jobs", "1"]].concat());
+    let (continued, undisturbed) = rayon::join(
+        || fuzz(&at, &[&PLAN[..], &["--seeds", &seeds]].concat()),
+        || fuzz(&calm, &[&PLAN[..], &["--seeds", &seeds, "--jobs", "1"]].concat()),
+    );
     assert_eq!(code(&continued), 1, "{}", stderr(&continued));
     let (one, other) = (json(&continued), json(&undisturbed));
     let findings = one["findings"].as_array().unwrap().iter();

@@ -13,6 +13,9 @@ use freeorder::serve::{Note, messages};
 use freeorder::server::ServerKind;
 use freeorder::wire::RECORD_SIZES;
 use nix::sys::signal::Signal;
+use rayon::iter::{
+    IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _,
+};
 use serde_json::Value;
 use served::{Server, freeorder};
 
@@ -29,70 +32,78 @@ fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// What the servers of all scenarios counted together.
+#[derive(Default)]
+struct Counted {
+    sent: u64,
+    unknown: u64,
+    left_out: usize,
+}
+
 /// The servers of the model and of the wire are one: same messages, same counts, for each scenario
 /// of the corpus, under k1 and k2, in each version.
 #[test]
 fn a_real_server_counts_what_the_simulated_one_counts() {
     let mut files = Vec::new();
     scenarios(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"), &mut files);
-    let presets = [Preset::Before, Preset::ForkHead, Preset::ThreeFixes, Preset::Final];
-    let (mut sent, mut unknown, mut left_out) = (0, 0, 0);
-    for (nth, file) in files.iter().enumerate() {
-        let preset = presets[nth % presets.len()];
-        let fixes = preset.fixes();
-        assert!(!fixes.has(Fix::TypedKey) && !fixes.has(Fix::OwnerIdKey));
-        let scenario = Scenario::parse_bytes(&fs::read(file).unwrap()).unwrap();
-        let notes = messages(&scenario, fixes);
-        // What no client can do is not compared.
-        if notes.iter().any(|note| matches!(note, Note::Restarted | Note::Reaped(_))) {
-            left_out += 1;
-            continue;
-        }
-        for (kind, name) in [(ServerKind::K1, "k1"), (ServerKind::K2, "k2")] {
-            let arguments = ["--server", name, "--reap", "0", "--format", "json"];
-            let mut server = Server::start(&arguments);
-            let wire = RECORD_SIZES[(nth + usize::from(name == "k2")) % 4].to_string();
-            let socket = server.folder.at("s");
-            let (file, socket) = (file.to_str().unwrap(), socket.to_str().unwrap());
-            let arguments = ["send", file, "--socket", socket, "--wire", &wire, "--fixes"];
-            let output =
-                freeorder(&[&arguments[..], &[preset.name(), "--format", "json"]].concat());
-            assert_eq!(output.status.code(), Some(0), "{file}: {:?}", output.stderr);
-            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-            let summary = server.summary();
-            let simulated = run(&scenario, fixes, kind, 0, &mut ());
-            let of = |field: &str| summary[field].as_u64().unwrap();
-            // What a full socket swallows is sent, and reaches no server.
-            if !scenario.to_string().contains("\nlose ") {
-                assert_eq!(of("alloc"), simulated.totals.alloc, "{file} {name}");
-                assert_eq!(of("free"), simulated.totals.free, "{file} {name}");
-            }
-            assert_eq!(
-                (of("alloc"), of("free")),
-                (number(&report, "alloc"), number(&report, "free"))
-            );
-            assert_eq!(of("unknown"), simulated.totals.unknown_free, "{file} {name}");
-            assert_eq!(Some(of("live")), simulated.leftover_keys, "{file} {name}");
-            let bytes = |row: &Value| {
-                let types = ["dram", "l1", "l1_small", "trace"];
-                types.iter().fold(0_u64, |sum, of| sum.wrapping_add(row[of].as_u64().unwrap()))
-            };
-            let sum = |rows: &Value| {
-                rows.as_array().unwrap().iter().fold(0_u64, |sum, row| sum.wrapping_add(bytes(row)))
-            };
-            assert_eq!(sum(&summary["devices"]), simulated.leftover_bytes, "{file} {name}");
-            assert_eq!(
-                sum(&report["devices"]),
-                simulated.leftover_bytes,
-                "the answers say it, too"
-            );
-            assert_eq!((of("refused"), of("torn"), of("skipped")), (0, 0, 0), "{file}");
-            sent += of("alloc") + of("free");
-            unknown += of("unknown");
-        }
-    }
+    let counted = files.par_iter().enumerate().map(|(nth, file)| count(nth, file));
+    let Counted { sent, unknown, left_out } = counted.reduce(Counted::default, |one, other| {
+        let (sent, unknown) = (one.sent + other.sent, one.unknown + other.unknown);
+        Counted { sent, unknown, left_out: one.left_out + other.left_out }
+    });
     println!("{sent} messages, {unknown} of nothing, {left_out} of {} left out", files.len());
     assert!(sent > 100_000 && unknown > 50 && left_out * 10 < files.len());
+}
+
+/// Sends the scenario to a real server of each kind, and compares.
+fn count(nth: usize, file: &Path) -> Counted {
+    let presets = [Preset::Before, Preset::ForkHead, Preset::ThreeFixes, Preset::Final];
+    let preset = presets[nth % presets.len()];
+    let fixes = preset.fixes();
+    assert!(!fixes.has(Fix::TypedKey) && !fixes.has(Fix::OwnerIdKey));
+    let scenario = Scenario::parse_bytes(&fs::read(file).unwrap()).unwrap();
+    let notes = messages(&scenario, fixes);
+    let mut counted = Counted::default();
+    // What no client can do is not compared.
+    if notes.iter().any(|note| matches!(note, Note::Restarted | Note::Reaped(_))) {
+        counted.left_out = 1;
+        return counted;
+    }
+    for (kind, name) in [(ServerKind::K1, "k1"), (ServerKind::K2, "k2")] {
+        let arguments = ["--server", name, "--reap", "0", "--format", "json"];
+        let mut server = Server::start(&arguments);
+        let wire = RECORD_SIZES[(nth + usize::from(name == "k2")) % 4].to_string();
+        let socket = server.folder.at("s");
+        let (file, socket) = (file.to_str().unwrap(), socket.to_str().unwrap());
+        let arguments = ["send", file, "--socket", socket, "--wire", &wire, "--fixes"];
+        let output = freeorder(&[&arguments[..], &[preset.name(), "--format", "json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{file}: {:?}", output.stderr);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let summary = server.summary();
+        let simulated = run(&scenario, fixes, kind, 0, &mut ());
+        let of = |field: &str| summary[field].as_u64().unwrap();
+        // What a full socket swallows is sent, and reaches no server.
+        if !scenario.to_string().contains("\nlose ") {
+            assert_eq!(of("alloc"), simulated.totals.alloc, "{file} {name}");
+            assert_eq!(of("free"), simulated.totals.free, "{file} {name}");
+        }
+        assert_eq!((of("alloc"), of("free")), (number(&report, "alloc"), number(&report, "free")));
+        assert_eq!(of("unknown"), simulated.totals.unknown_free, "{file} {name}");
+        assert_eq!(Some(of("live")), simulated.leftover_keys, "{file} {name}");
+        let bytes = |row: &Value| {
+            let types = ["dram", "l1", "l1_small", "trace"];
+            types.iter().fold(0_u64, |sum, of| sum.wrapping_add(row[of].as_u64().unwrap()))
+        };
+        let sum = |rows: &Value| {
+            rows.as_array().unwrap().iter().fold(0_u64, |sum, row| sum.wrapping_add(bytes(row)))
+        };
+        assert_eq!(sum(&summary["devices"]), simulated.leftover_bytes, "{file} {name}");
+        assert_eq!(sum(&report["devices"]), simulated.leftover_bytes, "the answers say it, too");
+        assert_eq!((of("refused"), of("torn"), of("skipped")), (0, 0, 0), "{file}");
+        counted.sent += of("alloc") + of("free");
+        counted.unknown += of("unknown");
+    }
+    counted
 }
 
 fn number(report: &Value, field: &str) -> u64 {
