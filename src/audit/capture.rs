@@ -62,11 +62,10 @@ impl Capture {
         };
         let mut met: BTreeMap<Place, (Range, u64)> = BTreeMap::new();
         for lane in self.lanes(event.device, event.memory) {
-            for other in self.ranges.overlapping(lane, range) {
+            for other in self.ranges.insert(lane, range) {
                 let chip = if let Lane::Chip(chip, _) = lane { bit(chip) } else { 0 };
                 met.entry(other.place).or_insert((other, 0)).1 |= chip;
             }
-            self.ranges.insert(lane, range);
         }
         for (place, (other, chips)) in met {
             let what = match (other.of == event.device, event.numbers) {

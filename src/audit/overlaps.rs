@@ -12,7 +12,7 @@ use crate::allocator::{Machine, Reserved};
 use crate::units::{BufferType, Bytes, DeviceAddr};
 
 /// So many events are compared one by one; it is more than any published log has.
-const ONE_BY_ONE: u64 = 1 << 18;
+const ONE_BY_ONE: u64 = 1 << 17;
 
 /// Past them, the live keys are compared after every so many events.
 const SWEEP_EVERY: u64 = 1 << 20;
@@ -60,10 +60,9 @@ impl Overlaps {
     /// A key came.
     pub fn insert(&mut self, entry: &Entry, event: &Event, out: &mut Findings) {
         let Some((lane, range)) = self.range(entry) else { return };
-        for other in self.ranges.overlapping(lane, range) {
+        for other in self.ranges.insert(lane, range) {
             out.add(finding(event, &other));
         }
-        self.ranges.insert(lane, range);
         if self.events >= ONE_BY_ONE {
             self.is_one_by_one = false;
             self.ranges = Ranges::default();

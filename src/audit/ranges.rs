@@ -51,6 +51,9 @@ struct Live {
     ranges: BTreeMap<(DeviceAddr, Place), Range>,
     /// No range was ever longer.
     longest: u64,
+    /// Two ranges shared bytes at some time. Until then, what begins before another range and is not
+    /// the last to do so ends before it, too.
+    was_shared: bool,
 }
 
 /// The live ranges.
@@ -65,15 +68,24 @@ impl Ranges {
         let Some(live) = self.lanes.get(&lane.memory()) else { return Vec::new() };
         let from = DeviceAddr(range.start.0.saturating_sub(live.longest));
         let near = live.ranges.range((from, Place(0))..(range.end, Place(0))).rev();
-        let near = near.take(LOOKS_MAX).map(|(_, &other)| other);
+        let mut is_last = false;
+        let near = near.map(|(_, &other)| other).take_while(|other| {
+            let goes_on = !is_last;
+            is_last = !live.was_shared && other.start <= range.start;
+            goes_on
+        });
+        let near = near.take(LOOKS_MAX);
         near.filter(|other| other.end > range.start && other.start < range.end).collect()
     }
 
-    /// Adds a range.
-    pub fn insert(&mut self, lane: Lane, range: Range) {
+    /// Adds a range, and answers those that share bytes with it.
+    pub fn insert(&mut self, lane: Lane, range: Range) -> Vec<Range> {
+        let others = self.overlapping(lane, range);
         let live = self.lanes.entry(lane.memory()).or_default();
+        live.was_shared |= !others.is_empty();
         live.longest = live.longest.max(range.end.0 - range.start.0);
         live.ranges.insert((range.start, range.place), range);
+        others
     }
 
     /// Removes a range by its start and where it came.
@@ -81,5 +93,38 @@ impl Ranges {
         if let Some(live) = self.lanes.get_mut(&lane.memory()) {
             live.ranges.remove(&(start, place));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choice::{Choices, Seeded};
+
+    /// Ranges that are found by looking at neighbours are those that looking at all of them finds.
+    #[test]
+    fn what_shares_bytes_is_found_whatever_came_before() {
+        let lane = Lane::Chip(Device(0), Memory::L1);
+        let mut shared = 0;
+        for seed in 0..200 {
+            let mut choices = Seeded::new(seed);
+            let (mut ranges, mut all) = (Ranges::default(), Vec::<Range>::new());
+            for place in 0..60 {
+                if choices.chance(1, 3) && !all.is_empty() {
+                    let gone = all.swap_remove(choices.pick(all.len() as u64) as usize);
+                    ranges.remove(lane, gone.start, gone.place);
+                }
+                let start = DeviceAddr(choices.pick(4_000));
+                let end = DeviceAddr(start.0 + 1 + choices.pick(60));
+                let range = Range { start, end, place: Place(place), of: Device(0) };
+                let meets = |other: &&Range| other.end > range.start && other.start < range.end;
+                let mut expected: Vec<Range> = all.iter().filter(meets).copied().collect();
+                expected.sort_by_key(|other| std::cmp::Reverse((other.start, other.place)));
+                assert_eq!(ranges.insert(lane, range), expected);
+                shared += expected.len();
+                all.push(range);
+            }
+        }
+        assert!(shared > 1_000);
     }
 }
