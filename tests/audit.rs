@@ -414,7 +414,7 @@ fn json_and_sarif_have_each_violation_with_its_facts() {
     assert_eq!(physical["artifactLocation"]["uri"], "tests/data/audit/k1.log");
 }
 
-/// What cannot be read is one error and exit code 2; what is forced is read as told.
+/// What cannot be read is one error and exit code 2; what is forced is taken for what it is told.
 #[test]
 fn bad_input_is_exit_code_2() {
     let cases: [(&str, &[u8], &[&str]); 6] = [
@@ -433,8 +433,8 @@ fn bad_input_is_exit_code_2() {
         assert!(text.contains(name) && output.stdout.is_empty(), "{name}: {text}");
     }
     let path = file("prose.txt", b"nothing of the sort\n");
-    let forced = freeorder(&["audit", &path, "--kind", "server-log"]);
-    assert_eq!(forced.status.code(), Some(0));
+    let forced = freeorder(&["audit", &path, "--kind", "wire"]);
+    assert_eq!(forced.status.code(), Some(1), "bytes that are no record");
     let wrong = freeorder(&["audit", &path, "--kind", "serverlog"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `server-log`"));
     assert_eq!(freeorder(&["audit", "no-such-file"]).status.code(), Some(2));
@@ -456,4 +456,47 @@ fn a_database_is_named_and_so_is_what_reads_it() {
             assert!(text.contains(word), "{text}");
         }
     }
+}
+
+/// One name that is wrong must not cost what the other files say.
+#[test]
+fn what_can_be_read_is_reported_beside_what_cannot() {
+    let files =
+        ["audit", "/no/such/log", "tests/data/audit/k1.log", "README.md", "--format", "json"];
+    let output = freeorder(&files);
+    assert_eq!(output.status.code(), Some(2));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["files"].as_array().unwrap().len(), 1);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("/no/such/log") && said.contains("README.md"), "{said}");
+}
+
+/// What is forced into a kind and is not of it is no clean log.
+#[test]
+fn a_file_of_another_kind_is_not_clean() {
+    let refused = |kind: &str, path: &str, why: &str| {
+        let output = freeorder(&["audit", path, "--kind", kind]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{kind}: {said}");
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(why), "{kind}: {said}");
+    };
+    refused("server-log", "README.md", "no line of it is one of a server-log");
+    refused("buffer-log", "README.md", "no line of it is one of a buffer-log");
+    if cfg!(not(feature = "sqlite")) {
+        refused("report-db", "README.md", "this does not begin as one");
+    }
+    let endless = format!("[{{\"node_type\": \"{}", "a".repeat(17 << 20));
+    refused("graph", &file("endless.json", endless.as_bytes()), "is longer than 16777216 bytes");
+    refused("shm", &file("long.shm", endless.as_bytes()), "this has 1048576 or more");
+}
+
+/// A line that begins as the server's and goes on for longer than any line is torn, and not cut.
+#[test]
+fn a_line_without_an_end_is_torn() {
+    let whole = "\u{2713} [PID 7] Allocated 64 bytes of L1 on device 0 (buffer_id=1024)";
+    let log = format!("{}{}\n{whole}\n", &whole[..40], "x".repeat(3 << 20));
+    let torn = audit(log.as_bytes()).counts();
+    assert!(torn.contains(&("torn", 1)), "{torn:?}");
+    assert!(!torn.iter().any(|&(kind, _)| kind == "cut-end"), "{torn:?}");
 }

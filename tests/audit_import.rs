@@ -102,3 +102,21 @@ fn a_log_and_its_stream_part_where_a_message_was_lost() {
     assert_eq!((&json["same"], &json["sides"][0]["place"]), (&4.into(), &5.into()));
     assert_eq!(json["sides"][1]["later_in_the_other"], 1);
 }
+
+/// What comes through a pipe cannot be read twice, and is imported and counted all the same.
+#[test]
+fn a_pipe_is_as_good_as_a_file() {
+    let from_pipe = |arguments: &[&str]| {
+        let log = fs::File::open("tests/data/audit/k1.log").unwrap();
+        command::command().args(arguments).stdin(log).output().unwrap()
+    };
+    let from_file = |arguments: &[&str]| freeorder(arguments);
+    for arguments in [&["import"][..], &["audit", "--as-published"]] {
+        let piped = from_pipe(&[arguments, &["-"]].concat());
+        let read = from_file(&[arguments, &["tests/data/audit/k1.log"]].concat());
+        assert_eq!(piped.status.code(), read.status.code(), "{}", text(&piped.stderr));
+        let named = |output: &[u8]| text(output).replace("tests/data/audit/k1.log", "-");
+        assert_eq!(named(&piped.stdout), named(&read.stdout));
+        assert!(piped.stdout.len() > 200);
+    }
+}

@@ -5,14 +5,14 @@ mod report;
 mod sarif;
 mod text;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use super::input::Input;
 use super::output::{self, Failure, Outcome};
-use crate::audit::{Auditor, Kind, Options, Published, Reader, as_published, wire};
+use crate::audit::{Auditor, Kind, Options, Published, ReadError, as_published, wire};
 use progress::Progress;
 pub use report::AuditReport;
 use report::FileReport;
@@ -62,12 +62,25 @@ pub fn records(text: &str) -> Result<usize, String> {
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let mut files = Vec::with_capacity(args.files.len());
+    // What one file cannot say, the others do.
+    let mut unreadable = Vec::new();
     for path in &args.files {
-        let file = audit(path, args)?;
-        if args.format == AuditFormat::Text {
-            output::print(&text::file(&file))?;
+        match audit(path, args) {
+            Ok(file) => {
+                if args.format == AuditFormat::Text {
+                    output::print(&text::file(&file))?;
+                }
+                files.push(file);
+            }
+            Err(Failure::Input(error)) => unreadable.push(error.to_string()),
+            Err(failure) => return Err(failure),
         }
-        files.push(file);
+    }
+    let unreadable = (!unreadable.is_empty()).then(|| Failure::input(unreadable.join("\n")));
+    if files.is_empty()
+        && let Some(failure) = unreadable
+    {
+        return Err(failure);
     }
     let found = files.iter().any(|file| file.failing > 0);
     let report = AuditReport::new(files);
@@ -77,36 +90,26 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         AuditFormat::Json => output::print_json(&report)?,
         AuditFormat::Sarif => output::print_json(&sarif::log(&report))?,
     }
-    Ok(if found { Outcome::Found } else { Outcome::Clean })
-}
-
-/// Opens a file, or standard input for `-`.
-pub fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin()));
+    match unreadable {
+        Some(failure) => Err(failure),
+        None if found => Ok(Outcome::Found),
+        None => Ok(Outcome::Clean),
     }
-    let file = File::open(path);
-    let file = file.map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
-    Ok(Box::new(file))
-}
-
-/// Opens a file as what it is.
-pub fn reader(path: &Path, options: Options) -> Result<Reader, Failure> {
-    let name = path.display();
-    Reader::new(open(path)?, options).map_err(|error| Failure::input(format!("{name}: {error}")))
 }
 
 fn audit(path: &Path, args: &Args) -> Result<FileReport, Failure> {
     let name = path.display().to_string();
     output::now_running(&format!("audit {name}"));
-    let mut reader = reader(path, Options { kind: args.kind, record: args.record })?;
+    let input = if args.as_published { Input::again(path)? } else { Input::once(path) };
+    let mut reader = input.events(Options { kind: args.kind, record: args.record })?;
     let mut auditor = Auditor::new(reader.kind(), args.show as usize);
     let mut progress = Progress::start(path);
     let mut events = Vec::new();
+    let mut is_of_its_kind = false;
     loop {
         events.clear();
-        let more = reader.read(&mut events);
-        let more = more.map_err(|error| Failure::input(format!("{name}: {error}")))?;
+        let more = reader.read(&mut events).map_err(|error| input.unreadable(&error))?;
+        is_of_its_kind |= !events.is_empty();
         auditor.events_in(&events);
         if !more {
             break;
@@ -115,17 +118,17 @@ fn audit(path: &Path, args: &Args) -> Result<FileReport, Failure> {
     }
     auditor.finish();
     progress.end();
+    if args.kind.is_some() && !is_of_its_kind && reader.bytes() > 0 {
+        return Err(input.unreadable(&ReadError::OtherKind(reader.kind())));
+    }
     let published = match args.as_published && reader.kind() == Kind::ServerLog {
-        true => published(path)?,
+        true => published(&input)?,
         false => Vec::new(),
     };
     Ok(FileReport::new(name, &reader, &auditor, &published))
 }
 
-fn published(path: &Path) -> Result<Vec<Published>, Failure> {
-    if path == Path::new("-") {
-        return Err(Failure::input("--as-published reads a file twice, so it cannot be stdin"));
-    }
-    let log = BufReader::with_capacity(1 << 16, open(path)?);
-    as_published(log).map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+fn published(input: &Input<'_>) -> Result<Vec<Published>, Failure> {
+    let log = BufReader::with_capacity(1 << 16, input.bytes()?);
+    as_published(log).map_err(|error| input.unreadable(&error.into()))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Format;
-use super::audit::reader;
+use super::input::Input;
 use super::output::{self, Failure, Outcome};
 use crate::audit::{Event, Kind, Options, Parting, Reader, Said, diff};
 use schemars::JsonSchema;
@@ -63,7 +63,7 @@ struct Messages {
 
 impl Messages {
     fn open(path: &Path, kind: Option<Kind>) -> Result<Self, Failure> {
-        let reader = reader(path, Options { kind, record: None })?;
+        let reader = Input::once(path).events(Options { kind, record: None })?;
         let name = path.display().to_string();
         Ok(Self { name, reader, events: Vec::new().into_iter(), more: true })
     }

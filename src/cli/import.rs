@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::audit::{reader, records};
+use super::audit::records;
+use super::input::Input;
 use super::output::{self, Failure, Outcome};
 use super::save;
 use crate::audit::{
@@ -16,7 +17,7 @@ use crate::suggest;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What an audit reads
+    /// What an audit reads; - is stdin
     file: PathBuf,
     /// Where the scenario goes; without it, to standard output
     #[arg(long, short, value_name = "OUT")]
@@ -48,9 +49,10 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let name = args.file.display().to_string();
     output::now_running(&format!("import {name}"));
     let options = Options { kind: args.kind, record: args.record };
-    let mut first = reader(&args.file, options)?;
+    let input = Input::again(&args.file)?;
+    let mut first = input.events(options)?;
     let mut auditor = Auditor::new(first.kind(), TRIED);
-    each(&name, &mut first, |event| auditor.event(event))?;
+    each(&input, &mut first, |event| auditor.event(event))?;
     auditor.finish();
     let wanted = |finding: &&Finding| match args.finding {
         Some(kind) => finding.kind == kind,
@@ -62,7 +64,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     }
     // One more pass, in which the events of all of them are kept.
     let mut events: Vec<Vec<Event>> = vec![Vec::new(); findings.len()];
-    each(&name, &mut reader(&args.file, options)?, |event| {
+    each(&input, &mut input.events(options)?, |event| {
         for (finding, events) in findings.iter().zip(&mut events) {
             if concerns(finding, event) {
                 keep(events, finding, event);
@@ -107,8 +109,12 @@ fn keep(events: &mut Vec<Event>, finding: &Finding, event: &Event) {
     events.push(*event);
 }
 
-fn each(name: &str, reader: &mut Reader, mut take: impl FnMut(&Event)) -> Result<(), Failure> {
-    let failed = |error: ReadError| Failure::input(format!("{name}: {error}"));
+fn each(
+    input: &Input<'_>,
+    reader: &mut Reader,
+    mut take: impl FnMut(&Event),
+) -> Result<(), Failure> {
+    let failed = |error: ReadError| input.unreadable(&error);
     let mut events = Vec::new();
     loop {
         events.clear();

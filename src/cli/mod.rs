@@ -14,6 +14,7 @@ mod explore;
 mod export;
 mod fuzz;
 mod import;
+mod input;
 mod interrupt;
 mod list;
 mod matrix;

@@ -28,6 +28,11 @@ impl Chunks {
         self.taken
     }
 
+    /// Whether there is nothing behind what was last made available.
+    pub fn is_over(&self) -> bool {
+        self.ended
+    }
+
     /// Makes at least so many bytes available, unless the input ends before; what there is.
     pub fn at_least(&mut self, count: usize) -> io::Result<&[u8]> {
         while self.rest.len() < count && !self.ended {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -37,12 +37,37 @@ pub struct Capture {
 /// If it is no JSON, or no capture.
 pub fn read(source: Box<dyn Read>) -> Result<Capture, serde_json::Error> {
     let mut builder = Builder::default();
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, source));
+    let source = BufReader::with_capacity(1 << 16, Short { source, since_a_quote: 0 });
+    let mut json = serde_json::Deserializer::from_reader(source);
     Nodes { builder: &mut builder, is_report: true }.deserialize(&mut json)?;
     json.end()?;
     let Builder { mut meshes, events, paths, nodes, .. } = builder;
     meshes.extend(events);
     Ok(Capture { events: meshes, paths, nodes })
+}
+
+/// No name, value or list of numbers of a capture is longer.
+const STRING_MAX: usize = 16 << 20;
+
+/// An input that fails, instead of taking all memory, once it is a string without an end.
+struct Short<R> {
+    source: R,
+    since_a_quote: usize,
+}
+
+impl<R: Read> Read for Short<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.since_a_quote = match memchr::memrchr(b'"', &buffer[..count]) {
+            Some(last) => count - last,
+            None => self.since_a_quote + count,
+        };
+        if self.since_a_quote > STRING_MAX {
+            let what = format!("a string of it is longer than {STRING_MAX} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        Ok(count)
+    }
 }
 
 #[derive(Deserialize)]

@@ -161,11 +161,14 @@ pub enum ReadError {
          --kind says what to take it for"
     )]
     UnknownKind,
+    /// Nothing in it is what it was to be taken for.
+    #[error("no line of it is one of a {0}; without --kind its content decides what it is")]
+    OtherKind(Kind),
     /// No graph capture.
     #[error("not a graph capture: {0}")]
     Graph(#[from] serde_json::Error),
     /// A snapshot of another length.
-    #[error("a snapshot has 8576 bytes, or 9280 in version 1; this has {0}")]
+    #[error("a snapshot has 8576 bytes, or 9280 in version 1; this has {}", length(*.0))]
     ShmLength(u64),
     /// A snapshot of another version.
     #[error("a snapshot of {0} bytes and version {1}: versions 2 to 4 have 8576, version 1 9280")]
@@ -173,6 +176,9 @@ pub enum ReadError {
     /// No report, or one that cannot be read.
     #[error("not a report that can be read: {0}")]
     ReportDb(String),
+    /// No database.
+    #[error("a report is a SQLite database, and this does not begin as one")]
+    NoDatabase,
     /// A database, and nothing to read it with.
     #[error(
         "this is a SQLite database, such as the db.sqlite of ttnn-visualizer, and this build \
@@ -329,9 +335,17 @@ impl Reader {
     }
 }
 
+/// What is read of a snapshot: more than any has.
+const REGION_MAX: u64 = 1 << 20;
+
+/// A length in words.
+fn length(of: u64) -> String {
+    if of < REGION_MAX { of.to_string() } else { format!("{REGION_MAX} or more") }
+}
+
 fn region(source: Box<dyn Read>) -> Result<Vec<Event>, ReadError> {
     let mut bytes = Vec::new();
-    source.take(1 << 20).read_to_end(&mut bytes)?;
+    source.take(REGION_MAX).read_to_end(&mut bytes)?;
     let length = bytes.len() as u64;
     let events = shm::read(&bytes).ok_or(ReadError::ShmLength(length))?;
     if !shm::is_region(&bytes) {
@@ -345,8 +359,10 @@ fn region(source: Box<dyn Read>) -> Result<Vec<Event>, ReadError> {
 use sqlite::read as report;
 
 #[cfg(not(feature = "sqlite"))]
-fn report(_: Box<dyn Read>) -> Result<graph::Capture, ReadError> {
-    Err(ReadError::NoSqlite)
+fn report(source: Box<dyn Read>) -> Result<graph::Capture, ReadError> {
+    let mut start = Vec::new();
+    source.take(SQLITE.len() as u64).read_to_end(&mut start)?;
+    Err(if start == SQLITE { ReadError::NoSqlite } else { ReadError::NoDatabase })
 }
 
 /// The input, with what was read of it already.

@@ -80,7 +80,7 @@ impl ServerLog {
             parser.line(&rest[..end]);
             rest = rest.get(end + 1..).unwrap_or_default();
         }
-        if !self.chunks.available()[..length].ends_with(b"\n") {
+        if self.chunks.is_over() && !self.chunks.available()[..length].ends_with(b"\n") {
             parser.cut();
         }
         let Parser { section, device, line, other, .. } = parser;
