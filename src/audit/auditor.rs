@@ -190,23 +190,12 @@ impl Auditor {
     #[inline(always)]
     fn insert(&mut self, key: Key, event: &Event, references: u32) -> bool {
         let size = event.size.unwrap_or_default();
-        let entry = Entry {
-            key,
-            memory: event.memory,
-            is_held: true,
-            is_shared: false,
-            references,
-            process: event.process.unwrap_or_default(),
-            size,
-            place: event.place,
-            object: event.object.unwrap_or_default(),
-            path: event.path,
-        };
-        if !self.ledger.insert(entry) {
+        if !self.ledger.insert(key, || Entry::of(key, event, references)) {
             return false;
         }
         self.devices.of(key.device).key(event.memory, size, true);
         if self.overlaps.is_one_by_one() && !self.kind.is_capture() {
+            let entry = Entry::of(key, event, references);
             self.overlaps.insert(&entry, event, &mut self.findings);
         }
         true

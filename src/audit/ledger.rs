@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
-use super::event::{Device, Memory, Object, PathId, Place, Process};
+use super::event::{Device, Event, Memory, Object, PathId, Place, Process};
 use crate::units::{Bytes, DeviceAddr};
 
 /// What tells keys apart. The server knows no memory; captures and debug logs do.
@@ -11,8 +11,9 @@ use crate::units::{Bytes, DeviceAddr};
 pub struct Key {
     /// The device.
     pub device: Device,
-    /// The memory, where one address in two memories is two keys.
-    pub region: u8,
+    /// The memory, where one address in two memories is two keys. It is as wide as it can be: what
+    /// is copied together with bytes that were never written waits for all writes before it.
+    pub region: u32,
     /// The buffer id.
     pub address: DeviceAddr,
 }
@@ -50,6 +51,25 @@ pub struct Entry {
     pub object: Object,
     /// The call, where the input tells.
     pub path: Option<PathId>,
+}
+
+impl Entry {
+    /// A key that an event registers so often.
+    #[inline(always)]
+    pub fn of(key: Key, event: &Event, references: u32) -> Self {
+        Self {
+            key,
+            memory: event.memory,
+            is_held: true,
+            is_shared: false,
+            references,
+            process: event.process.unwrap_or_default(),
+            size: event.size.unwrap_or_default(),
+            place: event.place,
+            object: event.object.unwrap_or_default(),
+            path: event.path,
+        }
+    }
 }
 
 /// A key that is free again.
@@ -94,13 +114,14 @@ impl Ledger {
         self.live.find_mut(key.hash(), |entry| entry.key == key)
     }
 
-    /// Adds a key; false if it is there already.
+    /// Adds a key; false if it is there already. Its entry is made where it is to be: one that is
+    /// made elsewhere and copied waits until memory has what was written before it.
     #[inline(always)]
-    pub fn insert(&mut self, entry: Entry) -> bool {
-        let is_same = |other: &Entry| other.key == entry.key;
-        match self.live.entry(entry.key.hash(), is_same, |entry| entry.key.hash()) {
+    pub fn insert(&mut self, key: Key, entry: impl FnOnce() -> Entry) -> bool {
+        let is_same = |other: &Entry| other.key == key;
+        match self.live.entry(key.hash(), is_same, |entry| entry.key.hash()) {
             Slot::Vacant(slot) => {
-                slot.insert(entry);
+                slot.insert(entry());
                 true
             }
             Slot::Occupied(_) => false,
