@@ -27,7 +27,7 @@ use freeorder::search::enumerate::{Limits, alphabet, enumerate, enumerate_smalle
 use freeorder::search::minimize::{
     Attempt, DoesNotFail, Options, minimize, minimize_and_prove, needed_fixes,
 };
-use freeorder::search::optimum::{optimum, size};
+use freeorder::search::optimum::{optimum, size, words};
 use freeorder::search::replay::Replayer;
 use freeorder::server::ServerKind;
 use freeorder::units::{Bytes, MeshShape};
@@ -951,6 +951,40 @@ fn a_shorter_case_in_other_words_is_found() {
         assert!(fails(&result, aim), "{name}\n{}", result.scenario());
         assert!(found.1.is_some(), "{name} is short enough to be proven");
     }
+}
+
+/// What threads that take turns fail with in six operations, one thread can do in five of their
+/// words: nobody need read a schedule.
+#[test]
+fn turns_that_one_thread_can_do_without_go() {
+    let text = "freeorder 1\nmachine N150\nopen m0 1x1\nt1: alloc b0 on m0 dram 1x32\n\
+                t1: deallocate b0\ndrop b0\nopen m1 1x1\nalloc b1 on m1 dram 1x32\n\
+                schedule t0 t1 t1 t1\n";
+    let case = Case::of(&text.parse().unwrap());
+    let (fixes, server) = (Preset::ForkHead.fixes(), ServerKind::K1);
+    let mut replayer = Replayer::new(fixes, server);
+    let stale = replayer.classes(&case).iter().find(|class| class.oracle == OracleName::StaleFree);
+    let aim = Aim { fixes, server, failure: Failure::Class(*stale.unwrap()) };
+    assert_eq!(reduce(&case, &mut Model::new(aim)).case.ops.len(), 6, "it is not stuck any more");
+    let (mut options, limits) = (Options::default(), Limits::default());
+    let found = minimize_and_prove(&case, &mut Model::new(aim), &mut options, limits).unwrap();
+    let (result, proof) = (found.0.case, found.1.unwrap());
+    assert_eq!(result.ops.len(), 5, "{}", result.scenario());
+    assert!(!result.is_stepped() && fails(&result, aim) && proof.is_of_input);
+}
+
+/// An alphabet that is too large is known before it is made: a long input with many names must not
+/// hold up whoever asked for an end.
+#[test]
+fn an_alphabet_of_many_names_is_not_spelled_out() {
+    let runs = (0..40)
+        .map(|name| format!("run k{name} on m0 reads b{name},b{} out b{name} dram 1x32", name + 1));
+    let lines: Vec<String> = runs.collect();
+    let input = case(&format!("open m0 1x1; {}", lines.join("; ")));
+    let result = case("open m0 1x1; alloc b0 on m0 dram 1x32; deallocate b0; drop b0; gc; exit");
+    let all = words(&input, &result, u64::MAX).unwrap();
+    assert!(all.len() > 300, "{}", all.len());
+    assert_eq!(words(&input, &result, all.len() as u64 / 2), None);
 }
 
 /// What fills a memory with many buffers is shown with one.

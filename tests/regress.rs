@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use command::{code, command, stdout};
+use command::{code, command, stderr, stdout};
 
 fn regress(arguments: &[&str], github: bool) -> Output {
     let mut command = command();
@@ -87,6 +87,24 @@ fn junit_has_a_case_a_file() {
     let read = root.join("./wrong.scenario");
     assert_eq!(code(&regress(&[name(&root), "--junit", name(&read)], false)), 2);
     assert_eq!(fs::read_to_string(read).unwrap(), WRONG);
+}
+
+/// One file that is no scenario must not cost what CI learns of the others.
+#[test]
+fn a_file_that_cannot_be_read_is_one_error_among_results() {
+    let right = "freeorder 1\nopen m0 1x1\nexpect final k2: alloc=0\n";
+    let endless = "freeorder 1\nopen m0 1x1\nfrobnicate m0\n";
+    let root = tree("unreadable", &[("a.scenario", endless), ("b.scenario", right)]);
+    let report = root.join("report.xml");
+    let output = regress(&[name(&root), "--junit", name(&report)], false);
+    assert_eq!(code(&output), 2);
+    assert!(stdout(&output).contains("b.scenario: 1 number as recorded"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("a.scenario"), "{}", stderr(&output));
+    let text = fs::read_to_string(report).unwrap();
+    assert!(text.contains("tests=\"2\" skipped=\"0\" failures=\"0\" errors=\"1\""), "{text}");
+    assert!(text.contains("<error message="), "{text}");
+    let updated = regress(&[name(&root), "--update"], false);
+    assert_eq!(code(&updated), 2, "what cannot be read is not rewritten around");
 }
 
 /// Updating is a decision that is read as a diff; it touches numbers and nothing else.

@@ -76,7 +76,10 @@ fn encoded(profile: Profile, file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Writes the seeds of every target, each to a file that is named for its scenario.
 fn fill(folder: &Path, from: &Path) -> Result<Outcome, Failure> {
-    let files = files::below(from)?;
+    let (files, unreadable) = files::below(from)?;
+    if !unreadable.is_empty() {
+        return Err(files::failure(unreadable));
+    }
     let sources: Vec<Source> = files
         .into_iter()
         .map(|file| {

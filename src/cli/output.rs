@@ -61,15 +61,17 @@ impl Diagnostic for InputError {
     }
 }
 
+impl InputError {
+    /// One that is in no file.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, source_code: None, span: None }
+    }
+}
+
 impl Failure {
     /// Bad input that is in no file.
     pub fn input(message: impl Into<String>) -> Self {
-        Self::Input(Box::new(InputError {
-            message: message.into(),
-            help: None,
-            source_code: None,
-            span: None,
-        }))
+        Self::Input(Box::new(InputError::new(message)))
     }
 
     /// A scenario that does not parse.

@@ -7,16 +7,17 @@ mod rewrite;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use rayon::iter::Either;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Format;
-use super::output::{self, Failure, Outcome};
+use super::output::{self, Failure, InputError, Outcome};
 use super::save;
 use crate::corpus;
 use crate::search::regress::{Checked, Difference, check};
-use files::File;
+use files::{File, Unreadable};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -90,7 +91,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     if args.update {
         rewrite::refuse_claims(&args.dir)?;
     }
-    let files = files::below(&args.dir)?;
+    let (files, mut unreadable) = files::below(&args.dir)?;
     if let Some(path) = &args.junit {
         if corpus::is_scenario(path) {
             let path = path.display();
@@ -98,10 +99,17 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         }
         save::can_write(path, files.iter().map(|file| file.path.as_path()))?;
     }
-    let mut verdicts = check_all(files)?;
+    let (mut verdicts, wrong) = check_all(files);
+    unreadable.extend(wrong);
+    if args.update && !unreadable.is_empty() {
+        return Err(files::failure(unreadable));
+    }
     let diffs = if args.update { rewrite::all(&mut verdicts)? } else { String::new() };
     if let Some(path) = &args.junit {
-        junit::write(path, &verdicts)?;
+        junit::write(path, &verdicts, &unreadable)?;
+    }
+    if verdicts.is_empty() {
+        return Err(files::failure(unreadable));
     }
     let found = verdicts.iter().any(|verdict| verdict.remaining().next().is_some());
     let annotations = annotations(&verdicts);
@@ -117,18 +125,26 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
             output::print_json(&RegressTable { version: 1, rows })?;
         }
     }
-    Ok(if found { Outcome::Found } else { Outcome::Clean })
+    match unreadable.is_empty() {
+        false => Err(files::failure(unreadable)),
+        true if found => Ok(Outcome::Found),
+        true => Ok(Outcome::Clean),
+    }
 }
 
-fn check_all(files: Vec<File>) -> Result<Vec<Verdict>, Failure> {
+/// Runs every file; the verdicts, and the files that expect what there is not.
+fn check_all(files: Vec<File>) -> (Vec<Verdict>, Vec<Unreadable>) {
     let checked = files.into_par_iter().map(|file| {
         output::now_running(&file.text);
-        let checked = check(&file.scenario)
-            .map_err(|error| Failure::input(format!("{}: {error}", file.name)))?;
-        Ok(Verdict { file, checked, updated: false })
+        match check(&file.scenario) {
+            Ok(checked) => Either::Left(Verdict { file, checked, updated: false }),
+            Err(error) => {
+                let error = Box::new(InputError::new(format!("{}: {error}", file.name)));
+                Either::Right(Unreadable { name: file.name, error })
+            }
+        }
     });
-    // The first file that is wrong is named, whatever finished first.
-    checked.collect::<Vec<_>>().into_iter().collect()
+    checked.partition_map(|either| either)
 }
 
 impl Verdict {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Format;
 use super::output::{self, Failure, Outcome};
+use super::spinner::Spinner;
 use crate::choice::Seeded;
 use crate::event::{Event, Observer, Tick};
 use crate::fix::FixSet;
@@ -242,6 +243,7 @@ fn many(args: &Args, seeds: Range<u64>) -> Result<Outcome, Failure> {
     let jobs = usize::from(args.jobs.unwrap_or(0));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
     let pool = pool.map_err(|error| Failure::input(format!("--jobs {jobs}: {error}")))?;
+    let spinner = Spinner::start("runs the seeds");
     let rows: Vec<RunRow> = pool.install(|| {
         let runs = seeds.into_par_iter().map(|seed| {
             let mut digest = Maybe(args.digest.then(DigestSink::default));
@@ -254,6 +256,7 @@ fn many(args: &Args, seeds: Range<u64>) -> Result<Outcome, Failure> {
         });
         runs.collect()
     });
+    drop(spinner);
     let failed = rows.iter().any(|row| !row.violations.is_empty());
     let digest = args.digest.then(|| {
         let mut hasher = blake3::Hasher::new();

@@ -195,15 +195,21 @@ impl Names {
         let (by_buffer, by_others) = (has(|op| *op == Op::Gc), has(|op| *op == Op::Exit));
         let by_number = [by_buffer || by_others, by_others, by_others, false, by_others];
         let all: BTreeSet<&Op> = letters.iter().collect();
-        let named = letters.iter().flat_map(Op::names).filter_map(numbered);
-        let named = named.collect::<BTreeSet<_>>().into_iter();
+        let mut with: BTreeMap<(usize, u32), Vec<&Op>> = BTreeMap::new();
+        for letter in letters {
+            for name in letter.names().into_iter().filter_map(numbered) {
+                with.entry(name).or_default().push(letter);
+            }
+        }
         let mut used = by_number.map(|goes| if goes { u32::MAX } else { 0 });
-        for (kind, number) in named.filter(|&(_, number)| number > 0) {
-            let is_closed = letters.iter().all(|letter| {
-                let mut exchanged = letter.clone();
-                exchanged.rename(|name| with_the_one_before(name, (kind, number)));
-                all.contains(&exchanged)
-            });
+        for (&(kind, number), letters) in with.iter().filter(|((_, number), _)| *number > 0) {
+            let others = with.get(&(kind, number - 1)).into_iter().flatten();
+            let is_closed = used[kind] == u32::MAX
+                || letters.iter().chain(others).all(|letter| {
+                    let mut exchanged = Op::clone(letter);
+                    exchanged.rename(|name| with_the_one_before(name, (kind, number)));
+                    all.contains(&exchanged)
+                });
             if !is_closed {
                 used[kind] = u32::MAX;
             }
@@ -266,6 +272,8 @@ struct Walk<'a> {
     other: Option<Simulation>,
     /// What each letter takes of the room that there is for sizes.
     sizes: Vec<u64>,
+    /// The names that count as used before the first letter.
+    names: Names,
     path: Vec<usize>,
     /// For a state, with what has been used and said and the room that is left, and a number of
     /// operations that may follow: how many sequences those make.
@@ -287,6 +295,7 @@ impl<'a> Walk<'a> {
             simulation: simulate(aim.fixes),
             other: aim.failure.without().map(simulate),
             sizes: vec![0; letters.len()],
+            names: Names::used_from_the_start(letters),
             path: Vec::new(),
             seen: BTreeMap::new(),
             found: None,
@@ -297,7 +306,7 @@ impl<'a> Walk<'a> {
     /// Looks at the sequences of exactly `length` letters, and writes down what came of it.
     fn looks_at(&mut self, length: usize, room: u64, done: &mut Enumeration) {
         self.seen.clear();
-        let sequences = self.below(length, Names::used_from_the_start(self.letters), room);
+        let sequences = self.below(length, self.names, room);
         done.states = done.states.max(self.seen.len() as u64);
         if let Some(path) = self.found.take() {
             let ops = path.into_iter().map(|letter| (ThreadId(0), self.letters[letter].clone()));

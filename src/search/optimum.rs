@@ -24,6 +24,9 @@ const SMALLEST_GROUP: CircularBufferSpec = CircularBufferSpec { count: 1, size: 
 /// Of longer inputs only the smallest and the largest size of each kind of operation count.
 const EVERY_SIZE_OPERATIONS_MAX: usize = 16;
 
+/// With more letters than these, sequences of two of them are too many to look at.
+const LETTERS_MAX: u64 = 1 << 14;
+
 /// What became of the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Optimum {
@@ -54,7 +57,10 @@ impl Optimum {
 /// Threads do not take turns in those sequences.
 #[must_use]
 pub fn optimum(input: &Case, result: &Case, aim: Aim, limits: Limits) -> Optimum {
-    let letters = words(input, result);
+    let Some(letters) = words(input, result, limits.states_max.min(LETTERS_MAX)) else {
+        let letters = Vec::new();
+        return Optimum { letters, sequences: 0, states: 0, better: None, limited: true };
+    };
     let start = Case { setup: input.setup.clone(), ..Case::default() };
     let count = result.ops.len();
     let shorter = enumerate(&start, &letters, aim, count.saturating_sub(1), limits);
@@ -91,15 +97,29 @@ pub fn size(case: &Case) -> Bytes {
 /// Of an input of at most 16 operations, every size that is said counts, and half of it, and so on
 /// down to one page of 32 bytes. Of a longer one, for each kind of operation the smallest and the
 /// largest size that is said, and one page of 32 bytes.
+///
+/// None if they are more than `letters_max`, which is known before any of them is made.
 #[must_use]
-pub fn words(input: &Case, result: &Case) -> Vec<Op> {
+pub fn words(input: &Case, result: &Case, letters_max: u64) -> Option<Vec<Op>> {
     let said: BTreeSet<Op> = input.ops.iter().map(|(_, op)| on_first_names(op)).collect();
     let mut ops: BTreeSet<Op> = match input.ops.len() > EVERY_SIZE_OPERATIONS_MAX {
         true => extremes(said),
         false => said.iter().flat_map(variants).collect(),
     };
     ops.extend(result.ops.iter().map(|(_, op)| on_first_names(op)));
-    alphabet_on(&ops, &names(input, result))
+    let names = names(input, result);
+    let count = ops.iter().map(|op| choices(op, &names));
+    let count = count.fold(0, u64::saturating_add);
+    (count <= letters_max).then(|| alphabet_on(&ops, &names))
+}
+
+/// On how many choices of the names there is an operation.
+fn choices(op: &Op, names: &BTreeSet<Name>) -> u64 {
+    let alike = |slot: &Name| {
+        let kind = std::mem::discriminant(slot);
+        names.iter().filter(|name| std::mem::discriminant(*name) == kind).count() as u64
+    };
+    op.names().iter().map(alike).fold(1, u64::saturating_mul)
 }
 
 fn on_first_names(op: &Op) -> Op {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::{self, Failure};
+use crate::cli::output::{self, Failure, InputError};
 use crate::corpus;
 use crate::scenario::Scenario;
 
@@ -20,8 +20,17 @@ pub struct File {
     pub scenario: Scenario,
 }
 
-/// Every scenario file below a folder, by name; of a file, the file itself.
-pub fn below(path: &Path) -> Result<Vec<File>, Failure> {
+/// A file that is no scenario, or none that can be run.
+pub struct Unreadable {
+    /// The path as it is printed.
+    pub name: String,
+    /// Why.
+    pub error: Box<InputError>,
+}
+
+/// Every scenario file below a folder, by name; of a file, the file itself. A file that cannot be
+/// read is no reason to be silent about the others.
+pub fn below(path: &Path) -> Result<(Vec<File>, Vec<Unreadable>), Failure> {
     let wrong = |error: io::Error| Failure::input(format!("{}: {error}", path.display()));
     let mut paths = Vec::new();
     if fs::metadata(path).map_err(wrong)?.is_dir() {
@@ -33,7 +42,27 @@ pub fn below(path: &Path) -> Result<Vec<File>, Failure> {
         let name = path.display();
         return Err(Failure::input(format!("{name}: no file below it ends with `.scenario`")));
     }
-    paths.into_iter().map(read).collect()
+    let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+    for path in paths {
+        let name = path.display().to_string();
+        match output::read_scenario_text(&path) {
+            Ok((text, scenario)) => files.push(File { path, name, text, scenario }),
+            Err(Failure::Input(error)) => unreadable.push(Unreadable { name, error }),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((files, unreadable))
+}
+
+/// What is said of files that cannot be read: of one all there is, of several a line each.
+pub fn failure(mut unreadable: Vec<Unreadable>) -> Failure {
+    if unreadable.len() == 1
+        && let Some(Unreadable { error, .. }) = unreadable.pop()
+    {
+        return Failure::Input(error);
+    }
+    let lines = unreadable.iter().map(|one| one.error.to_string());
+    Failure::input(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Links to folders are not followed: they could lead back here.
@@ -49,10 +78,4 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn read(path: PathBuf) -> Result<File, Failure> {
-    let name = path.display().to_string();
-    let (text, scenario) = output::read_scenario_text(&path)?;
-    Ok(File { path, name, text, scenario })
 }

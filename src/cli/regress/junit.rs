@@ -6,21 +6,22 @@ use std::path::Path;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::{Verdict, count_of, sentence};
+use super::{Unreadable, Verdict, count_of, sentence};
 use crate::cli::output::Failure;
 use crate::cli::save;
 
 /// Writes one test case a file.
-pub fn write(path: &Path, verdicts: &[Verdict]) -> Result<(), Failure> {
-    let mut text =
-        report(verdicts).map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+pub fn write(path: &Path, verdicts: &[Verdict], unreadable: &[Unreadable]) -> Result<(), Failure> {
+    let mut text = report(verdicts, unreadable)
+        .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     text.push('\n');
     save::write_file(path, &text)
 }
 
 /// The schema: <https://github.com/testmoapp/junitxml>, which names what CI systems agree on.
-fn report(verdicts: &[Verdict]) -> io::Result<String> {
-    let cases: Vec<Case> = verdicts.iter().map(Case::new).collect();
+fn report(verdicts: &[Verdict], unreadable: &[Unreadable]) -> io::Result<String> {
+    let cases = verdicts.iter().map(Case::new).chain(unreadable.iter().map(Case::unreadable));
+    let cases: Vec<Case> = cases.collect();
     let count = |of: fn(&Outcome) -> bool| {
         cases.iter().filter(|case| of(&case.outcome)).count().to_string()
     };
@@ -28,7 +29,7 @@ fn report(verdicts: &[Verdict]) -> io::Result<String> {
         ("tests", cases.len().to_string()),
         ("skipped", count(|outcome| matches!(outcome, Outcome::Skipped))),
         ("failures", count(|outcome| matches!(outcome, Outcome::Failed { .. }))),
-        ("errors", "0".to_owned()),
+        ("errors", count(|outcome| matches!(outcome, Outcome::Unreadable { .. }))),
     ];
     let counts = || counts.iter().map(|(name, count)| (*name, count.as_str()));
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 4);
@@ -53,6 +54,7 @@ enum Outcome {
     Passed,
     Skipped,
     Failed { message: String, remaining: String },
+    Unreadable { message: String },
 }
 
 impl Case {
@@ -72,6 +74,11 @@ impl Case {
         Self { name: allowed(&verdict.file.name), outcome }
     }
 
+    fn unreadable(one: &Unreadable) -> Self {
+        let message = allowed(&one.error.to_string());
+        Self { name: allowed(&one.name), outcome: Outcome::Unreadable { message } }
+    }
+
     fn write(&self, xml: &mut Writer<Vec<u8>>) -> io::Result<()> {
         let name = self.name.as_str();
         let attributes = [("name", name), ("classname", "freeorder.regress"), ("file", name)];
@@ -81,6 +88,11 @@ impl Case {
             Outcome::Skipped => case.write_inner_content(|xml| {
                 let skipped = xml.create_element("skipped");
                 skipped.with_attribute(("message", "no expectation")).write_empty()?;
+                Ok(())
+            })?,
+            Outcome::Unreadable { message } => case.write_inner_content(|xml| {
+                let attributes = [("message", message.as_str()), ("type", "unreadable")];
+                xml.create_element("error").with_attributes(attributes).write_empty()?;
                 Ok(())
             })?,
             Outcome::Failed { message, remaining } => case.write_inner_content(|xml| {
