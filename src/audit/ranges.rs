@@ -51,8 +51,8 @@ struct Live {
     ranges: BTreeMap<(DeviceAddr, Place), Range>,
     /// No range was ever longer.
     longest: u64,
-    /// Two ranges shared bytes at some time. Until then, what begins before another range and is not
-    /// the last to do so ends before it, too.
+    /// Two ranges shared bytes at some time. Until then, what begins before another range and is
+    /// not the last to do so ends before it, too.
     was_shared: bool,
 }
 

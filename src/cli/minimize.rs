@@ -240,6 +240,9 @@ impl Told<'_> {
                 };
                 format!("{few} of them can be left out; no proof of more: {why}")
             }
+            (None, false) if self.minimized.inversions.is_empty() => {
+                "stopped before the end; which order matters was not asked".to_owned()
+            }
             (None, false) => "stopped before the end".to_owned(),
         }
     }
