@@ -2,9 +2,10 @@
 //!
 //! At the end a key may stay open only while the owner that opened it is alive.
 
-use super::{Facts, Findings, relation};
+use super::{Facts, Findings, Registered, relation};
 use crate::event::{Event, Tick};
 use crate::message::AllocMessage;
+use crate::units::Lanes;
 use crate::violation::{OracleName, Violation};
 
 pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: &mut Findings) {
@@ -12,16 +13,13 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
         Event::Answered { message, .. } => {
             let seen = facts.transition;
             if !seen.again.is_empty() {
-                out_of_turn(tick, message, seen.again, "ALLOC follows ALLOC", (facts, findings));
+                let what = "ALLOC follows ALLOC";
+                out_of_turn(tick, message, (seen.again, seen.other), what, findings);
             }
             if !seen.unknown.is_empty() {
-                out_of_turn(
-                    tick,
-                    message,
-                    seen.unknown,
-                    "FREE follows no ALLOC",
-                    (facts, findings),
-                );
+                // What the message met on other devices is no part of this.
+                let what = "FREE follows no ALLOC";
+                out_of_turn(tick, message, (seen.unknown, None), what, findings);
             }
         }
         Event::Checkpoint { last: true, .. } => unequal_ends(tick, facts, findings),
@@ -33,13 +31,13 @@ pub(super) fn watch(tick: Tick, event: &Event<'_>, facts: &Facts<'_>, findings: 
 fn out_of_turn(
     tick: Tick,
     message: &AllocMessage,
-    devices: crate::units::Lanes,
+    (devices, other): (Lanes, Option<Registered>),
     what: &'static str,
-    (facts, findings): (&Facts<'_>, &mut Findings),
+    findings: &mut Findings,
 ) {
     findings.flag(Violation {
-        other: facts.transition.other.map(|other| other.object()),
-        relation: relation(message.owner, facts.transition.other),
+        other: other.map(|other| other.object()),
+        relation: relation(message.owner, other),
         ..Violation::of_message(OracleName::Balance, tick, what, message, devices)
     });
 }

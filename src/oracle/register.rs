@@ -43,11 +43,24 @@ pub struct Transition {
     pub foreign: Lanes,
     /// FREE by the owner before, whose registration the present owner's ALLOC overlaid.
     pub overtaken: Lanes,
-    /// The registration that an ALLOC found live, or that a foreign FREE hit.
+    /// The registration that an ALLOC found live, or that a foreign FREE hit. Of several, on
+    /// different devices, one of another owner rather than one of the sender's own, and of those
+    /// the one on the lowest device: which of them the register meets first depends on its past.
     pub other: Option<Registered>,
+    /// Where that one is.
+    on: Lanes,
 }
 
 impl Transition {
+    /// A message of an owner meets a registration on some devices.
+    fn meet(&mut self, owner: UniqueId, devices: Lanes, other: Registered) {
+        let rank =
+            |devices: Lanes, other: Registered| (other.owner == owner, devices.0.trailing_zeros());
+        if self.other.is_none_or(|known| rank(devices, other) < rank(self.on, known)) {
+            (self.other, self.on) = (Some(other), devices);
+        }
+    }
+
     /// Whether the message was an ALLOC of a free key or a FREE by its owner.
     #[must_use]
     #[inline]
@@ -130,7 +143,7 @@ fn allocate(
         return Registered { owner, sender, depth: 1, under: None };
     };
     seen.again = seen.again.or(devices);
-    seen.other = Some(old);
+    seen.meet(owner, devices, old);
     let under = if old.owner == owner { old.under } else { Some(old.owner) };
     Registered { owner, sender, depth: old.depth + 1, under }
 }
@@ -151,7 +164,7 @@ fn free(
     let shared = old.owner.program().is_some() && message.owner.program().is_some();
     if old.owner != message.owner && !shared {
         seen.foreign = seen.foreign.or(devices);
-        seen.other = Some(old);
+        seen.meet(message.owner, devices, old);
         if old.under == Some(message.owner) {
             seen.overtaken = seen.overtaken.or(devices);
         }
