@@ -97,6 +97,16 @@ impl Mark {
     pub fn is_in_digests(self) -> bool {
         self <= Self::ServerRestarted
     }
+
+    /// Whether it makes chips or closed meshes fail in classes that other programs fail in too: a
+    /// reduction does not bring it in, since what fails then fails for another cause.
+    #[must_use]
+    pub fn is_cause(self) -> bool {
+        matches!(
+            self,
+            Self::ClosedWithLiveBuffers | Self::ParentClosedFirst | Self::MeshesShareChips
+        )
+    }
 }
 
 impl fmt::Display for Mark {

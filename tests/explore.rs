@@ -11,10 +11,12 @@ use freeorder::choice::{Choices, Seeded};
 use freeorder::fix::{FixSet, Preset};
 use freeorder::journal::{Columns, Tracking};
 use freeorder::op::Op;
-use freeorder::scenario::{Item, Scenario, Simulation};
+use freeorder::scenario::{Case, Item, Scenario, Simulation};
+use freeorder::search::aim::{Aim, Failure, Model};
 use freeorder::search::explore::{
     Exploration, Family, Limits, Options, Plan, Reduction, Sizes, Stop, explore,
 };
+use freeorder::search::minimize;
 use freeorder::server::ServerKind;
 use freeorder::units::Lanes;
 use freeorder::violation::{OracleName, ViolationClass};
@@ -428,6 +430,64 @@ fn two_histories_of_one_state_are_of_one_class() {
         }
     }
     assert!(met > 5, "{met}");
+}
+
+/// The marks that are causes of failures by themselves, up to the first violation of a class.
+#[derive(Default)]
+struct Met(BTreeSet<&'static str>);
+
+impl freeorder::event::Observer for Met {
+    fn observe(&mut self, _: freeorder::event::Tick, event: &freeorder::event::Event<'_>) {
+        if let freeorder::event::Event::Reached(mark) = event
+            && mark.is_cause()
+        {
+            self.0.insert(mark.name());
+        }
+    }
+}
+
+fn met(case: &Case, fixes: FixSet, server: ServerKind, class: ViolationClass) -> Met {
+    let mut met = Met::default();
+    let mut simulation = Simulation::new(Arc::new(case.start()), fixes, server, Tracking::NONE, 0);
+    for (_, op) in &case.ops {
+        simulation.apply(op, &mut met);
+        if simulation.oracles().findings().classes().contains(&class) {
+            break;
+        }
+    }
+    met
+}
+
+/// A class says little of a cause: two meshes that are opened on one chip fail in the classes in
+/// which a parent and its submesh fail, and a mesh that closes over its buffers in many others.
+#[test]
+fn a_reduced_ordering_meets_no_cause_that_the_ordering_does_not() {
+    let (mut reduced, mut without) = (0, 0);
+    let families = [Family::Submesh, Family::Reuse, Family::Close, Family::Cache];
+    let sizes = [Sizes::default(), Sizes { handles: 1, devices: 1, ..Sizes::default() }];
+    for (family, sizes) in families.into_iter().flat_map(|one| sizes.map(|sizes| (one, sizes))) {
+        let scenario = family.scenario(sizes).unwrap();
+        for preset in [Preset::Sound, Preset::ForkHead, Preset::Final, Preset::Before] {
+            let (fixes, server) = (preset.fixes(), ServerKind::K2);
+            let result = explore(&Plan::of(&scenario), &Options::new(fixes, server));
+            for one in result.violations() {
+                let aim = Aim { fixes, server, failure: Failure::Class(one.class) };
+                let mut options = minimize::Options::default();
+                let small =
+                    minimize::minimize(&one.case, &mut Model::new(aim), &mut options).unwrap();
+                let before = met(&one.case, fixes, server, one.class).0;
+                let after = met(&small.case, fixes, server, one.class).0;
+                let told = format!("{} under {fixes}\n{}", one.class, small.case.scenario());
+                assert!(after.is_subset(&before), "{before:?}, {after:?}, {told}");
+                let opened = small.case.ops.iter().filter(|(_, op)| matches!(op, Op::Open { .. }));
+                assert_eq!(opened.count(), 1, "{told}");
+                assert!(small.case.ops.len() <= one.case.ops.len());
+                without += usize::from(!before.contains("closed-with-live-buffers"));
+                reduced += 1;
+            }
+        }
+    }
+    assert!(reduced > 30 && without > 10, "{reduced} {without}");
 }
 
 /// Every other verb takes the lines of a block as they stand.

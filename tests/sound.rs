@@ -23,6 +23,7 @@ use freeorder::search::matrix::Named;
 use freeorder::search::regress::check;
 use freeorder::search::sound::{Watch, search};
 use freeorder::server::ServerKind;
+use freeorder::violation::OracleName;
 use proptest::prelude::*;
 
 fn played(
@@ -97,6 +98,23 @@ fn the_preset_is_a_minimal_set_that_passes() {
         let conflicts: Vec<&str> = found.conflicts.iter().map(|one| one.0.as_str()).collect();
         assert!(conflicts.contains(&"parent-closes-before-its-submesh"), "{server}");
         assert!(found.minimal.iter().all(|one| one.fixes.baseline() == sound.baseline()));
+    }
+}
+
+/// Allocators that know nothing of each other give one address away twice, whatever is fixed.
+#[test]
+fn two_owners_of_one_chip_share_bytes_under_every_set() {
+    for name in ["two-meshes-on-one-chip", "device-buffer-beside-a-mesh"] {
+        let one: Vec<Named> = scenarios().into_iter().filter(|one| one.name == name).collect();
+        assert_eq!(one[0].scenario.class(), Class::Lifecycle);
+        for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
+            let found = search(&one, server, Watch::default()).unwrap();
+            let overlap = found.impossible.iter().find(|one| one.oracle == OracleName::Overlap);
+            let smallest = overlap.and_then(|one| one.smallest.as_ref()).unwrap();
+            assert_eq!(smallest.ops.len(), one[0].scenario.ops().count(), "{name} {server}");
+            // Nothing else is asked, so it decides between no sets.
+            assert_eq!(found.passing.count(), 1 << 25, "{name} {server}");
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! A whole case, played in a simulation.
 
 use super::{Case, Simulation};
+use crate::event::Observer;
 
 impl Simulation {
     /// Plays a case, whose threads are loaded, to its end or until `stop` says so: then how many
     /// operations or steps that took; one more than there are if it says so only after the last
     /// checkpoint.
-    pub(crate) fn play(
+    pub(crate) fn play<O: Observer>(
         &mut self,
         case: &Case,
+        observer: &mut O,
         mut stop: impl FnMut(&Self) -> bool,
     ) -> Option<usize> {
         let mut course = case.course();
@@ -17,20 +19,20 @@ impl Simulation {
         loop {
             if !case.is_stepped() {
                 let Some((_, op)) = ops.next() else { break };
-                self.apply(op, &mut ());
+                self.apply(op, observer);
             } else {
                 let ready = self.world().ready();
                 if ready.is_empty() {
                     break;
                 }
-                self.step(course.next(&ready), &mut ());
+                self.step(course.next(&ready), observer);
             }
             steps += 1;
             if stop(self) {
                 return Some(steps);
             }
         }
-        self.finish(&mut ());
+        self.finish(observer);
         stop(self).then_some(steps + 1)
     }
 }

@@ -1,5 +1,6 @@
 //! What a search is after: a failure, under a set of fixes and a server.
 
+use super::causes::Causes;
 use super::enumerate::Limits;
 use super::optimum::optimum;
 use super::replay::{Replayer, Turn};
@@ -53,6 +54,32 @@ pub struct Aim {
     pub failure: Failure,
 }
 
+/// An aim, and the causes that what fails must not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hunted {
+    /// What is looked for.
+    pub aim: Aim,
+    /// What would be another failure that only looks the same.
+    pub foreign: Causes,
+}
+
+impl Hunted {
+    /// The failure of a case, for no cause that the case does not meet until it fails.
+    #[must_use]
+    pub fn of(case: &Case, aim: Aim) -> Self {
+        let mut model = Model::new(aim);
+        let met = model.fails(case).map(|steps| model.causes(case, steps));
+        Self { aim, foreign: met.map_or(Causes::NONE, |met| Causes::ALL.without(met)) }
+    }
+}
+
+impl From<Aim> for Hunted {
+    /// The failure, for whatever cause.
+    fn from(aim: Aim) -> Self {
+        Self { aim, foreign: Causes::NONE }
+    }
+}
+
 /// Something that a case can be tried on: the model, or a real runtime.
 pub trait Subject {
     /// After how many operations or steps the failure is seen; one more than there are if only the
@@ -62,6 +89,13 @@ pub trait Subject {
     /// The names that the failure of the case is about, as far as the subject knows them.
     fn involved(&mut self, case: &Case) -> Vec<Name> {
         case.ops.last().map(|(_, op)| op.names()).unwrap_or_default()
+    }
+
+    /// The causes that a case meets in its first so many operations or steps, as far as the subject
+    /// knows: a reduction brings in no other.
+    fn causes(&mut self, case: &Case, steps: usize) -> Causes {
+        let _ = (case, steps);
+        Causes::NONE
     }
 
     /// The turns that are taken when the case is run, each with the operation it belongs to, by its
@@ -151,6 +185,10 @@ impl Subject for Model {
         let mut names: Vec<Name> = named.collect();
         names.extend(case.ops.last().map(|(_, op)| op.names()).unwrap_or_default());
         names
+    }
+
+    fn causes(&mut self, case: &Case, steps: usize) -> Causes {
+        self.replayer.causes(case, steps)
     }
 
     fn turns(&mut self, case: &Case) -> Vec<Turn> {

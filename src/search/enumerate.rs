@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::aim::Aim;
+use super::aim::Hunted;
+use super::causes::Causes;
 use crate::journal::{Tracking, mix};
 use crate::op::{Handle, Name, Op, ThreadId};
 use crate::scenario::{Case, Simulation};
@@ -149,11 +150,11 @@ fn fill(
 pub fn enumerate(
     start: &Case,
     letters: &[Op],
-    aim: Aim,
+    hunted: impl Into<Hunted>,
     length_max: usize,
     limits: Limits,
 ) -> Enumeration {
-    let mut walk = Walk::new(start, letters, aim, limits);
+    let mut walk = Walk::new(start, letters, hunted.into(), limits);
     let mut done = Enumeration { found: None, length: 0, sequences: 0, states: 0, limited: false };
     for length in 1..=length_max {
         walk.looks_at(length, 0, &mut done);
@@ -170,11 +171,11 @@ pub fn enumerate(
 pub fn enumerate_smaller(
     start: &Case,
     letters: &[Op],
-    aim: Aim,
+    hunted: impl Into<Hunted>,
     (length, size): (usize, Bytes),
     limits: Limits,
 ) -> Enumeration {
-    let mut walk = Walk::new(start, letters, aim, limits);
+    let mut walk = Walk::new(start, letters, hunted.into(), limits);
     let mut done = Enumeration { found: None, length: 0, sequences: 0, states: 0, limited: false };
     if let Some(room) = size.0.checked_sub(1) {
         walk.sizes = letters.iter().map(|letter| letter.size().0).collect();
@@ -186,7 +187,7 @@ pub fn enumerate_smaller(
 struct Walk<'a> {
     start: &'a Case,
     letters: &'a [Op],
-    aim: Aim,
+    hunted: Hunted,
     limits: Limits,
     /// The world that must fail, and the one that must not.
     simulation: Simulation,
@@ -204,14 +205,15 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(start: &'a Case, letters: &'a [Op], aim: Aim, limits: Limits) -> Self {
+    fn new(start: &'a Case, letters: &'a [Op], hunted: Hunted, limits: Limits) -> Self {
+        let aim = hunted.aim;
         let setup = Arc::new(start.start());
         let simulate =
             |fixes| Simulation::new(Arc::clone(&setup), fixes, aim.server, Tracking::FULL, 0);
         Self {
             start,
             letters,
-            aim,
+            hunted,
             limits,
             simulation: simulate(aim.fixes),
             other: aim.failure.without().map(simulate),
@@ -263,10 +265,12 @@ impl<'a> Walk<'a> {
             let Some(used) = names.after(&self.letters[letter]) else { continue };
             let Some(room) = room.checked_sub(self.sizes[letter]) else { continue };
             self.path.push(letter);
-            self.apply(letter);
+            let is_foreign = self.apply(letter);
             // The last letter may fail without changing anything: a read does. One that only
             // mentions a name changes nothing.
-            if length == 1 || self.key(names) != state {
+            if is_foreign {
+                // No sequence from here fails for the cause that is looked for.
+            } else if length == 1 || self.key(names) != state {
                 sequences = sequences.saturating_add(1 + self.below(length - 1, used, room));
             }
             self.undo();
@@ -282,7 +286,7 @@ impl<'a> Walk<'a> {
     /// Whether the sequence that was just executed fails, its end included.
     fn fails(&mut self) -> bool {
         self.simulation.finish(&mut ());
-        let failure = self.aim.failure;
+        let failure = self.hunted.aim.failure;
         let mut fails = failure.is_among(self.simulation.oracles().findings().classes());
         self.simulation.undo();
         if let Some(other) = self.other.as_mut().filter(|_| fails) {
@@ -293,11 +297,17 @@ impl<'a> Walk<'a> {
         fails
     }
 
-    fn apply(&mut self, letter: usize) {
-        self.simulation.apply(&self.letters[letter], &mut ());
+    /// Whether a letter brings in a cause that is not looked for.
+    fn apply(&mut self, letter: usize) -> bool {
+        let mut met = Causes::NONE;
+        match self.hunted.foreign == Causes::NONE {
+            true => self.simulation.apply(&self.letters[letter], &mut ()),
+            false => self.simulation.apply(&self.letters[letter], &mut met),
+        };
         if let Some(other) = &mut self.other {
             other.apply(&self.letters[letter], &mut ());
         }
+        met.meets(self.hunted.foreign)
     }
 
     fn undo(&mut self) {
@@ -309,7 +319,7 @@ impl<'a> Walk<'a> {
 
     /// A hash of the state, of the names used, and of whether the failure has been seen.
     fn key(&self, names: Names) -> u64 {
-        let failure = self.aim.failure;
+        let failure = self.hunted.aim.failure;
         let of = |simulation: &Simulation| {
             let said = failure.is_among(simulation.oracles().findings().classes());
             mix(simulation.hash(), u64::from(said))

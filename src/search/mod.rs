@@ -3,6 +3,7 @@
 pub mod aim;
 pub mod campaign;
 pub mod catalogue;
+pub mod causes;
 pub mod enumerate;
 pub mod explore;
 pub mod hunt;

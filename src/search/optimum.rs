@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aim::Aim;
+use super::aim::{Aim, Hunted};
 use super::enumerate::{Limits, alphabet_on, enumerate, enumerate_smaller};
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages,
@@ -52,7 +52,7 @@ impl Optimum {
 }
 
 /// Looks at every sequence of the words of the input that is shorter than the result, and at those
-/// as long whose sizes sum up to less.
+/// as long whose sizes sum up to less; what meets a cause that the input does not is no failure.
 ///
 /// Threads do not take turns in those sequences.
 #[must_use]
@@ -63,7 +63,8 @@ pub fn optimum(input: &Case, result: &Case, aim: Aim, limits: Limits) -> Optimum
     };
     let start = Case { setup: input.setup.clone(), ..Case::default() };
     let count = result.ops.len();
-    let shorter = enumerate(&start, &letters, aim, count.saturating_sub(1), limits);
+    let hunted = Hunted::of(input, aim);
+    let shorter = enumerate(&start, &letters, hunted, count.saturating_sub(1), limits);
     let mut optimum = Optimum {
         sequences: shorter.sequences,
         states: shorter.states,
@@ -76,7 +77,7 @@ pub fn optimum(input: &Case, result: &Case, aim: Aim, limits: Limits) -> Optimum
         let Some(limits) = limits.after(shorter.states) else {
             return Optimum { limited: true, ..optimum };
         };
-        let smaller = enumerate_smaller(&start, letters, aim, (count, size(result)), limits);
+        let smaller = enumerate_smaller(&start, letters, hunted, (count, size(result)), limits);
         optimum.sequences += smaller.sequences;
         optimum.states += smaller.states;
         optimum.better = smaller.found;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::causes::Causes;
+use crate::event::Observer;
 use crate::fix::FixSet;
 use crate::journal::Tracking;
 use crate::scenario::{Case, SetupLine, Simulation};
@@ -62,6 +64,17 @@ impl Replayer {
         })
     }
 
+    /// The causes that the case meets in its first so many operations or steps.
+    pub fn causes(&mut self, case: &Case, steps: usize) -> Causes {
+        let mut met = Causes::NONE;
+        let mut taken = 0;
+        self.watch(case, &mut met, |_| {
+            taken += 1;
+            taken >= steps
+        });
+        met
+    }
+
     /// Who takes which turn when the case is run, each with the operation it belongs to, by its
     /// place in the case; a delivery belongs to none.
     pub fn turns(&mut self, case: &Case) -> Vec<Turn> {
@@ -95,13 +108,19 @@ impl Replayer {
     }
 
     /// Runs a case until `stop` says so of the classes seen so far; how far it came, if it did.
-    fn run(
+    fn run(&mut self, case: &Case, stop: impl FnMut(&[ViolationClass]) -> bool) -> Option<usize> {
+        self.watch(case, &mut (), stop)
+    }
+
+    fn watch<O: Observer>(
         &mut self,
         case: &Case,
+        observer: &mut O,
         mut stop: impl FnMut(&[ViolationClass]) -> bool,
     ) -> Option<usize> {
         self.start(case);
-        self.simulation.play(case, |simulation| stop(simulation.oracles().findings().classes()))
+        let stop = |simulation: &Simulation| stop(simulation.oracles().findings().classes());
+        self.simulation.play(case, observer, stop)
     }
 
     fn start(&mut self, case: &Case) {

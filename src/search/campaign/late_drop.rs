@@ -3,6 +3,7 @@
 use crate::op::{Handle, Name, Op};
 use crate::scenario::Case;
 use crate::search::aim::{Model, Subject};
+use crate::search::causes::Causes;
 use crate::search::enumerate::Limits;
 use crate::search::replay::Turn;
 
@@ -38,6 +39,10 @@ impl Subject for LateDrop {
 
     fn involved(&mut self, case: &Case) -> Vec<Name> {
         self.0.involved(case)
+    }
+
+    fn causes(&mut self, case: &Case, steps: usize) -> Causes {
+        self.0.causes(case, steps)
     }
 
     fn turns(&mut self, case: &Case) -> Vec<Turn> {

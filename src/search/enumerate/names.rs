@@ -1,4 +1,4 @@
-//! Which names come next: sequences that differ in names alone are looked at once.
+//! Which names a sequence may use next: those that can be exchanged come in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,13 +6,13 @@ use crate::op::{BufferHandle, CacheKey, MeshHandle, Name, Op, ProgramHandle, Tra
 
 /// How many names of each kind have been used: the next new one is the one with that number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Names(pub [u32; 5]);
+pub(super) struct Names(pub(super) [u32; 5]);
 
 impl Names {
     /// All names, for the kinds of which no two can be exchanged: the alphabet says something of
     /// one that it does not say of the other, or an operation goes by their numbers, as `gc` does
     /// by those of buffers and `exit` by those of meshes, programs and traces.
-    pub fn used_from_the_start(letters: &[Op]) -> Self {
+    pub(super) fn used_from_the_start(letters: &[Op]) -> Self {
         let has = |wanted: fn(&Op) -> bool| letters.iter().any(wanted);
         let (by_buffer, by_others) = (has(|op| *op == Op::Gc), has(|op| *op == Op::Exit));
         let by_number = [by_buffer || by_others, by_others, by_others, false, by_others];
@@ -40,7 +40,7 @@ impl Names {
     }
 
     /// The names in use after a letter, or none if it uses one before its turn.
-    pub fn after(mut self, letter: &Op) -> Option<Self> {
+    pub(super) fn after(mut self, letter: &Op) -> Option<Self> {
         for name in letter.names() {
             let Some((kind, number)) = numbered(name) else { continue };
             if number > self.0[kind] {

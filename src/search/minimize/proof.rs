@@ -10,7 +10,7 @@ use crate::op::{
     TraceHandle,
 };
 use crate::scenario::Case;
-use crate::search::aim::{Aim, Model};
+use crate::search::aim::{Aim, Hunted, Model};
 use crate::search::enumerate::{Enumeration, Limits, alphabet, enumerate};
 use crate::search::optimum::{Optimum, optimum, size};
 use crate::units::Bytes;
@@ -145,21 +145,23 @@ fn prove(
     (limits, words): (Limits, Words),
 ) -> Result<Option<Proof>, Case> {
     let aim = model.aim();
+    let hunted = Hunted::of(input, aim);
     let mut proof = None;
     let mut left = limits;
     if result.ops.len() <= PROVEN_OPERATIONS_MAX {
-        proof = settle(result, alphabet(result), aim, &mut left)?;
+        proof = settle(result, alphabet(result), hunted, &mut left)?;
     }
     if proof.is_some() {
         let plain = alphabet(&with_kinds_of(input, result));
-        proof = settle(result, plain, aim, &mut left)?.or(proof);
+        proof = settle(result, plain, hunted, &mut left)?.or(proof);
         if words == Words::All {
             proof = compare(input, result, aim, left)?.or(proof);
         }
     }
     // Only a difference ties a failure to its cause, so that other words cannot change it.
     let is_difference = aim.failure.without().is_some();
-    let shorter = if is_difference { shorter_in_vocabulary(result, model, limits) } else { None };
+    let shorter =
+        if is_difference { shorter_in_vocabulary(result, model, (hunted, limits)) } else { None };
     shorter.map_or(Ok(proof), Err)
 }
 
@@ -167,11 +169,11 @@ fn prove(
 fn settle(
     result: &Case,
     letters: Vec<Op>,
-    aim: Aim,
+    hunted: Hunted,
     left: &mut Limits,
 ) -> Result<Option<Proof>, Case> {
     let Enumeration { found, sequences, states, limited, .. } =
-        enumerate(result, &letters, aim, result.ops.len().saturating_sub(1), *left);
+        enumerate(result, &letters, hunted, result.ops.len().saturating_sub(1), *left);
     left.states_max = left.states_max.saturating_sub(states);
     match found {
         Some(shorter) => Err(shorter),

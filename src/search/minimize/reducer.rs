@@ -8,6 +8,7 @@ use super::{DoesNotFail, Inversion, Minimized, Options};
 use crate::journal::Mixer;
 use crate::scenario::Case;
 use crate::search::aim::Subject;
+use crate::search::causes::Causes;
 use crate::search::replay::Turn;
 use crate::units::Bytes;
 
@@ -32,6 +33,8 @@ pub(super) struct Reducer<'a, 'o> {
     pub(super) subject: &'a mut dyn Subject,
     /// The case that came in.
     pub(super) input: Case,
+    /// The causes that it does not meet until it fails, and so what is kept does not either.
+    foreign: Causes,
     pub(super) best: Case,
     /// The length and the size of the case that was last compared with all that is better.
     pub(super) compared: Option<(usize, Bytes)>,
@@ -52,9 +55,11 @@ impl<'a, 'o> Reducer<'a, 'o> {
         options: &'a mut Options<'o>,
     ) -> Result<Self, DoesNotFail> {
         let steps = subject.fails(case).ok_or(DoesNotFail)?;
+        let foreign = Causes::ALL.without(subject.causes(case, steps));
         let mut reducer = Self {
             subject,
             input: case.clone(),
+            foreign,
             best: case.clone(),
             compared: None,
             turns: None,
@@ -162,7 +167,11 @@ impl<'a, 'o> Reducer<'a, 'o> {
             return None;
         }
         self.replays += 1;
-        let steps = self.subject.fails(candidate).filter(|_| candidate.is_sayable());
+        let (subject, foreign) = (&mut *self.subject, self.foreign);
+        let steps = subject
+            .fails(candidate)
+            .filter(|_| candidate.is_sayable())
+            .filter(|&steps| !subject.causes(candidate, steps).meets(foreign));
         if let Some(hash) = known {
             self.verdicts.insert(hash, steps.is_some());
         }

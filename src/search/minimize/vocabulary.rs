@@ -10,7 +10,7 @@ use crate::op::{
     Op, Pages, Place, ProgramHandle, RunMode, RunSpec, ThreadId,
 };
 use crate::scenario::Case;
-use crate::search::aim::{Model, Subject};
+use crate::search::aim::{Hunted, Model, Subject};
 use crate::search::enumerate::{Limits, alphabet, enumerate};
 use crate::units::{BufferType, MeshShape};
 
@@ -28,15 +28,16 @@ const EXCHANGED_OPERATIONS_MAX: usize = 24;
 pub(super) fn shorter_in_vocabulary(
     result: &Case,
     model: &mut Model,
-    limits: Limits,
+    (hunted, limits): (Hunted, Limits),
 ) -> Option<Case> {
     let letters = vocabulary(result);
     let length_max = result.ops.len().saturating_sub(1);
     let is_long = length_max > ENUMERATED_OPERATIONS_MAX;
-    let exchanged = if is_long { exchanged(result, &letters, model, limits) } else { None };
+    let exchanged =
+        if is_long { exchanged(result, &letters, model, (hunted, limits)) } else { None };
     exchanged.or_else(|| {
         let limits = Limits { states_max: limits.states_max.min(STATES_MAX), ..limits };
-        enumerate(result, &letters, model.aim(), length_max, limits).found
+        enumerate(result, &letters, hunted, length_max, limits).found
     })
 }
 
@@ -160,7 +161,12 @@ fn circular_buffers(result: &Case) -> BTreeSet<Vec<CircularBufferSpec>> {
 }
 
 /// A case that fails with one operation fewer and another one exchanged for one of the letters.
-fn exchanged(result: &Case, letters: &[Op], model: &mut Model, limits: Limits) -> Option<Case> {
+fn exchanged(
+    result: &Case,
+    letters: &[Op],
+    model: &mut Model,
+    (hunted, limits): (Hunted, Limits),
+) -> Option<Case> {
     let count = result.ops.len();
     if count > EXCHANGED_OPERATIONS_MAX {
         return None;
@@ -174,7 +180,8 @@ fn exchanged(result: &Case, letters: &[Op], model: &mut Model, limits: Limits) -
             candidate.ops.remove(left_out);
             for letter in letters {
                 candidate.ops[changed].1.clone_from(letter);
-                if model.fails(&candidate).is_some() {
+                let steps = model.fails(&candidate);
+                if steps.is_some_and(|n| !model.causes(&candidate, n).meets(hunted.foreign)) {
                     return Some(candidate);
                 }
             }

@@ -112,7 +112,7 @@ impl Question {
             simulation.load(self.threads.clone());
         }
         let mut failing = None;
-        let steps = simulation.play(&self.case, |simulation| {
+        let steps = simulation.play(&self.case, &mut (), |simulation| {
             failing = self.failing(simulation);
             failing.is_some()
         });
