@@ -49,6 +49,21 @@ fn a_pass_prints_a_certificate_that_can_be_checked() {
     let no_family = freeorder(&["explore", "--verify", &file("none.json", no_family.as_bytes())]);
     assert_eq!(code(&no_family), 2);
     assert!(stderr(&no_family).contains("did you mean `teardown`"), "{}", stderr(&no_family));
+    for (known, unknown) in [("\"states\"", "\"stats\""), ("\"views\"", "\"vews\"")] {
+        let line = 1 + text.lines().position(|line| line.contains(known)).unwrap();
+        for written in [
+            text.replacen(known, unknown, 1),
+            text.replacen(known, &format!("{unknown}: 1, {known}"), 1),
+        ] {
+            let refused = freeorder(&["explore", "--verify", &file("un.json", written.as_bytes())]);
+            assert_eq!(code(&refused), 2, "{written}");
+            // Long lines are broken for the terminal.
+            let told = stderr(&refused).replace('\u{2502}', " ");
+            let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            let field = format!("unknown field `{}`, expected one of", unknown.trim_matches('"'));
+            assert!(told.contains(&field) && told.contains(&format!("at line {line} ")), "{told}");
+        }
+    }
     let later = text.replacen("\"version\": 1", "\"version\": 2", 1);
     let later = freeorder(&["explore", "--verify", &file("later.json", later.as_bytes())]);
     assert_eq!(code(&later), 2);
@@ -93,6 +108,29 @@ fn limits_and_reductions_are_told() {
     assert_eq!(code(&freeorder(&["explore"])), 2);
     assert_eq!(code(&freeorder(&["explore", "--family", "teardwn"])), 2);
     assert_eq!(code(&freeorder(&["explore", "--family", "teardown", "--devices", "11"])), 2);
+}
+
+/// A size that a family does not have would be taken for one that was looked at.
+#[test]
+fn a_size_that_counts_for_nothing_is_refused() {
+    let refused = |arguments: &[&str]| {
+        let output = freeorder(&[&["explore"], arguments].concat());
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", stdout(&output));
+        stderr(&output)
+    };
+    let told = refused(&["--family", "threads", "--print", "--handles", "5"]);
+    let sizes = "--handles: the family `threads` has no handles, but devices, threads";
+    assert!(told.contains(sizes), "{told}");
+    for family in freeorder::search::explore::Family::ALL {
+        for size in ["handles", "devices", "views", "programs", "submeshes", "threads"] {
+            let option = format!("--{size}");
+            let arguments = ["explore", "--family", family.name(), "--print", &option, "2"];
+            let counts = family.sizes().split(", ").any(|one| one == size);
+            assert_eq!(code(&freeorder(&arguments)), if counts { 0 } else { 2 }, "{arguments:?}");
+        }
+    }
+    refused(&["corpus/claims/regular-buffer.scenario", "--handles", "3"]);
+    refused(&["--verify", "corpus/sound/certificates/teardown-k2.json", "--handles", "3"]);
 }
 
 /// Families are scenarios: what is printed is explored the same way from a file.

@@ -111,6 +111,30 @@ impl SizeArgs {
             threads: self.threads.unwrap_or(usual.threads),
         }
     }
+
+    /// Refuses a size that the family does not have, and any without a family: nothing would come
+    /// of it.
+    fn check(&self, family: Option<Family>) -> Result<(), Failure> {
+        let said = [
+            ("handles", self.handles),
+            ("devices", self.devices),
+            ("views", self.views),
+            ("programs", self.programs),
+            ("submeshes", self.submeshes),
+            ("threads", self.threads),
+        ];
+        let mut said = said.into_iter().filter(|(_, value)| value.is_some()).map(|(size, _)| size);
+        let known = family.map_or("", Family::sizes);
+        let wrong = said.find(|&size| known.split(", ").all(|one| one != size));
+        wrong.map_or(Ok(()), |size| {
+            Err(Failure::input(match family {
+                None => format!("--{size}: only a family has sizes; name one with --family"),
+                Some(family) => {
+                    format!("--{size}: the family `{family}` has no {size}, but {known}")
+                }
+            }))
+        })
+    }
 }
 
 /// Accepts `4096`, `64K`, `50M` and `2G`.
@@ -130,6 +154,7 @@ fn parse_memory(text: &str) -> Result<u64, String> {
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     interrupt::ends_by_itself();
+    args.sizes.check(args.family)?;
     if let Some(path) = &args.verify {
         return verify(args, path);
     }

@@ -24,6 +24,7 @@ pub const VERSION: u32 = 1;
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// The version of this form.
     pub version: u32,
@@ -55,12 +56,40 @@ pub struct Certificate {
 
 /// A family and its sizes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "Fields")]
 pub struct FamilyOf {
     /// Its name.
     pub name: String,
     /// Its sizes.
     #[serde(flatten)]
     pub sizes: Sizes,
+}
+
+/// A family as it is written: what is flattened cannot refuse a field that nobody knows.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    /// Its name.
+    name: String,
+    /// Buffers.
+    handles: u32,
+    /// Chips of the mesh.
+    devices: u32,
+    /// Views of the buffers.
+    views: u32,
+    /// Cached programs.
+    programs: u32,
+    /// Submeshes.
+    submeshes: u32,
+    /// Host threads.
+    threads: u32,
+}
+
+impl From<Fields> for FamilyOf {
+    fn from(fields: Fields) -> Self {
+        let Fields { name, handles, devices, views, programs, submeshes, threads } = fields;
+        Self { name, sizes: Sizes { handles, devices, views, programs, submeshes, threads } }
+    }
 }
 
 /// Why a certificate cannot be checked.
@@ -157,7 +186,8 @@ impl FromStr for Certificate {
                 let found = u32::try_from(found).unwrap_or(u32::MAX);
                 Err(CertificateError::Version { found })
             }
-            _ => serde_json::from_value(value).map_err(unreadable),
+            // Read again from the text, so that what is wrong is told with its line.
+            _ => serde_json::from_str(text).map_err(unreadable),
         }
     }
 }
