@@ -34,6 +34,65 @@ fn the_matrix_in_the_readme_is_what_the_command_prints() {
     }
 }
 
+/// Without what the clock says.
+fn timeless(text: &str) -> String {
+    let line = |line: &str| match line.split_once(" MiB, ") {
+        Some((before, _)) => format!("{before} MiB, TIME\n"),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// The command of the README that says both, as a shell would hand it over.
+fn command_with(readme: &str, [verb, option]: [&str; 2]) -> Vec<String> {
+    let says = |line: &&str| {
+        line.starts_with("$ ") && line.contains(&format!(" -- {verb}")) && line.contains(option)
+    };
+    let line = readme.lines().find(says).unwrap();
+    let line = line.split(" # ").next().unwrap().split(" -- ").nth(1).unwrap();
+    let words = line.split_whitespace().flat_map(|word| match word.strip_suffix("*.scenario") {
+        None => vec![word.to_owned()],
+        Some(folder) => {
+            let files = std::fs::read_dir(root().join(folder)).unwrap();
+            let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+            let scenarios = names.filter(|name| name.ends_with(".scenario"));
+            let mut all: Vec<String> = scenarios.map(|name| folder.to_owned() + &name).collect();
+            all.sort();
+            all
+        }
+    });
+    words.collect()
+}
+
+/// An example that nobody runs goes stale.
+#[test]
+fn the_examples_of_explore_and_search_are_what_the_commands_print() {
+    let path = root().join("README.md");
+    let mut readme = std::fs::read_to_string(&path).unwrap();
+    let examples = [
+        ("explore", ["explore --family teardown", "--fixes final"], "```\n"),
+        ("search", ["matrix --search", "--server shm"], ""),
+    ];
+    for (name, says, fence) in examples {
+        let arguments = command_with(&readme, says);
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let printed = stdout(&freeorder(&words));
+        assert!(printed.lines().count() > 5, "{printed}");
+        let (begin, end) = (format!("<!-- {name}: "), format!("{fence}<!-- /{name} -->"));
+        let start = readme.find(&begin).unwrap();
+        let start = start + readme[start..].find(" -->\n").unwrap() + " -->\n".len() + fence.len();
+        let length = readme[start..].find(&end).unwrap();
+        if std::env::var_os("UPDATE_README").is_some() {
+            readme.replace_range(start..start + length, &printed);
+            std::fs::write(&path, &readme).unwrap();
+        } else {
+            let shown = &readme[start..start + length];
+            let told = "run UPDATE_README=1 cargo test --test readme";
+            assert_eq!(timeless(shown), timeless(&printed), "{told}");
+        }
+    }
+}
+
 /// A link to nowhere, or a verb that is not there, is a README that lies.
 #[test]
 fn every_path_and_verb_in_the_readme_exists() {
