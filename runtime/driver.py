@@ -5,7 +5,10 @@ One JSON request a line on standard input, one JSON answer a line on standard ou
 request but `hello` also what can be observed then:
   "buffers": {"b0": [allocated, address or null], ..}    every name that holds a tensor
   "meshes":  {"m0": {"id", "cache", "tables": {"dram": [[address, size], ..], ..},
-                     "buffers": [[address, kind], ..]} or {"closed": TEXT}, ..}
+                     "buffers": [[address, kind, device id, layout, bytes per bank], ..]}
+                    or {"closed": TEXT}, ..}
+  "pid":     the process
+The end of a capture answers with "nodes": [[type, number, numbers of nodes that it leads to, facts], ..].
 Addresses in tables are relative to the region's base, and only allocated blocks are in them.
 {"op": "on", "thread": NAME, "request": {..}} makes the call on a thread of that name, which lives as long as
 the process; the answer comes when it has returned.
@@ -39,6 +42,11 @@ if "torch" not in sys.modules:
 KINDS = {"dram": ttnn.BufferType.DRAM, "l1": ttnn.BufferType.L1, "l1_small": ttnn.BufferType.L1_SMALL}
 LAYOUTS = {"tile": ttnn.TILE_LAYOUT, "row_major": ttnn.ROW_MAJOR_LAYOUT}
 MODES = {"normal": ttnn.graph.RunMode.NORMAL, "no_dispatch": ttnn.graph.RunMode.NO_DISPATCH}
+
+# The nodes of graphs that concern memory.
+NODES = (
+    "buffer", "buffer_allocate", "buffer_deallocate", "circular_buffer_allocate", "circular_buffer_deallocate_all"
+)
 
 CHILD_MAX = 5  # seconds until a child counts as one that does not end
 
@@ -219,9 +227,9 @@ def do_capture_begin(r):
 
 
 def do_capture_end(r):
-    wanted = ("buffer_allocate", "buffer_deallocate", "circular_buffer_allocate", "circular_buffer_deallocate_all")
     nodes = ttnn.graph.end_graph_capture()
-    return {"nodes": [[n["node_type"], n["params"]] for n in nodes if n["node_type"] in wanted]}
+    facts = ("node_type", "counter", "connections", "params")
+    return {"nodes": [[n[fact] for fact in facts] for n in nodes if n["node_type"] in NODES]}
 
 
 class Worker:
@@ -338,7 +346,10 @@ def observe_mesh(name, mesh):
         seen["cache"] = mesh.num_program_cache_entries()
         seen["tables"] = tables(mesh)
         buffers = ttnn._ttnn.reports.get_buffers(mesh)
-        seen["buffers"] = sorted([b.address, NAMES.get(str(b.buffer_type), "other")] for b in buffers)
+        seen["buffers"] = sorted(
+            [b.address, NAMES.get(str(b.buffer_type), "other"), b.device_id, b.buffer_layout.name, b.max_size_per_bank]
+            for b in buffers
+        )
     except Exception as error:
         seen["closed"] = why(error)
     return seen
@@ -363,6 +374,7 @@ def serve():
         if name != "hello":
             answer["buffers"] = {name: observe_tensor(tensor) for name, tensor in tensors.items()}
             answer["meshes"] = {name: observe_mesh(name, mesh) for name, mesh in meshes.items()}
+            answer["pid"] = os.getpid()
         answers.write(json.dumps(answer) + "\n")
 
 

@@ -1,5 +1,5 @@
 # oracle: reports-disagree
-# m0 has 0 blocks of dram and get_buffers reports 1
+# m0 has blocks of dram [], and get_buffers reports [2048 at 1048640]
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K
@@ -33,8 +33,10 @@ def step(call):
     except Exception as error:
         print("   raises", str(error).split("info:\n")[-1].split("\nbacktrace")[0].strip())
     if "end_graph_capture" in call:
-        nodes = [n for n in graph if n["node_type"].startswith("circular")]
-        print("   ", [(n["node_type"], n["params"]["device_id"]) for n in nodes], flush=True)
+        nodes = graph and [n for n in graph if "buffer_" in n["node_type"]]
+        facts = ("device_id", "address")
+        shown = nodes and [(n["node_type"], *map(n["params"].get, facts)) for n in nodes]
+        print("   ", shown, flush=True)
     for name, value in sorted(globals().items()):
         if isinstance(value, ttnn.Tensor):
             allocated = value.is_allocated()

@@ -1,26 +1,7 @@
 //! Which programs with captures can be asked, and what of the process before them matters.
 
-use crate::op::{CaptureStep, Op, ThreadId};
+use crate::op::{CaptureStep, Op};
 use crate::scenario::Case;
-
-/// Whether something is done on another thread while a capture goes on: captures are of a thread,
-/// and the model's are of a process. That one ends there it can say.
-pub(super) fn leaves_a_capture(ops: &[(ThreadId, Op)]) -> bool {
-    let mut captures = Vec::new();
-    ops.iter().any(|(thread, op)| {
-        let elsewhere = captures.last().is_some_and(|own| own != thread);
-        match op {
-            Op::Capture(CaptureStep::Begin(_)) => captures.push(*thread),
-            Op::Capture(CaptureStep::End) => {
-                captures.pop();
-                return false;
-            }
-            Op::Kill(_) => captures.clear(),
-            _ => {}
-        }
-        elsewhere
-    })
-}
 
 /// Whether a capture ends that did not begin.
 pub(super) fn ends_capture_again(case: &Case) -> bool {
@@ -39,6 +20,24 @@ pub(super) fn ends_capture_again(case: &Case) -> bool {
             depth = 0;
             false
         }
+        _ => false,
+    })
+}
+
+/// Whether a mesh is opened where what the programs before did would count: on another thread than
+/// the first, or in a capture.
+pub(super) fn opens_elsewhere(case: &Case) -> bool {
+    let mut depth = 0_i32;
+    case.ops.iter().any(|(thread, op)| match op {
+        Op::Capture(CaptureStep::Begin(_)) => {
+            depth += 1;
+            false
+        }
+        Op::Capture(CaptureStep::End) => {
+            depth -= 1;
+            false
+        }
+        Op::Open { .. } => depth > 0 || thread.0 > 0,
         _ => false,
     })
 }

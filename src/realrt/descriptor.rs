@@ -147,6 +147,23 @@ fn cluster(machine: Machine) -> Cluster {
 /// ```
 #[must_use]
 pub fn descriptor(machine: Machine) -> String {
+    descriptor_with(machine, &unique_ids(machine, None))
+}
+
+/// The unique ids of a machine's chips: of all processes, or of one process of this program.
+pub(super) fn unique_ids(machine: Machine, own: Option<(u32, usize)>) -> Vec<u64> {
+    let cluster = cluster(machine);
+    let (process, number) = own.unwrap_or_default();
+    let chips = 0..machine.chip_count() as u32;
+    // Where chips are told by their places the usual ids are made of those.
+    if own.is_none() && !cluster.places.is_empty() {
+        return Vec::new();
+    }
+    chips.map(|chip| unique_id(process, number, chip, cluster.links.len())).collect()
+}
+
+/// The descriptor of a machine whose chips have these ids.
+pub(super) fn descriptor_with(machine: Machine, ids: &[u64]) -> String {
     let cluster = cluster(machine);
     let arch = match machine.arch() {
         Arch::WormholeB0 => "wormhole_b0",
@@ -159,7 +176,7 @@ pub fn descriptor(machine: Machine) -> String {
     for chip in chips.clone() {
         let _ = writeln!(text, "  {chip}: {arch}");
     }
-    told_chips(&mut text, &cluster, chips.clone());
+    told_chips(&mut text, &cluster, ids);
     told_links(&mut text, &cluster);
     let _ = writeln!(text, "chips_with_mmio:");
     for (link, chip) in cluster.local.iter().enumerate() {
@@ -180,23 +197,29 @@ pub fn descriptor(machine: Machine) -> String {
     text
 }
 
-fn told_chips(text: &mut String, cluster: &Cluster, chips: std::ops::Range<u32>) {
-    if !cluster.places.is_empty() {
+fn told_chips(text: &mut String, cluster: &Cluster, ids: &[u64]) {
+    if cluster.places.is_empty() {
+        let _ = writeln!(text, "chips: {{}}");
+    } else {
         let _ = writeln!(text, "chips:");
         for (chip, (x, y)) in cluster.places.iter().enumerate() {
             let _ = writeln!(text, "  {chip}: [{x}, {y}, 0, 0]");
         }
-        return;
     }
-    let _ = writeln!(text, "chips: {{}}\nchip_unique_ids:");
-    for chip in chips {
-        let _ = writeln!(text, "  {chip}: {}", unique_id(cluster, chip));
+    if !ids.is_empty() {
+        let _ = writeln!(text, "chip_unique_ids:");
+    }
+    for (chip, id) in ids.iter().enumerate() {
+        let _ = writeln!(text, "  {chip}: {id}");
     }
 }
 
+/// A chip of no other process: the runtime counts memory by chip, for all processes together.
+///
 /// Of a Galaxy the runtime reads tray and place of a chip from its unique id.
-fn unique_id(cluster: &Cluster, chip: u32) -> u64 {
-    0x0f0e_0000_0000 + (u64::from(chip) << 8) + cluster.links.len() as u64
+fn unique_id(process: u32, number: usize, chip: u32, links: usize) -> u64 {
+    let own = u64::from(process) << 6 | (number as u64 & 0x3f);
+    0x0f0e_0000_0000 + (own << 20) + (u64::from(chip) << 8) + links as u64
 }
 
 fn told_links(text: &mut String, cluster: &Cluster) {

@@ -126,7 +126,8 @@ pub fn minimized(
     for fresh in [false, true] {
         runtime.restart();
         let mut options = Options { deadline: Some(Instant::now() + limit), ..Options::default() };
-        let mut subject = Real::new(runtime, &class, check, fresh);
+        let of = (&finding.case, &finding.deviation);
+        let mut subject = Real::new(runtime, of, check, fresh);
         let Ok(minimized) = minimize(&finding.case, &mut subject, &mut options) else { continue };
         runtime.restart();
         let Ran::Deviated(deviation) = run(runtime, &minimized.case, check) else { continue };

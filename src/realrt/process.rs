@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::child::{Child, Ending};
+use super::counters;
+use super::descriptor::{descriptor_with, unique_ids};
 use super::protocol::{Answer, ChildSeen, Request};
 use super::symbol;
 use crate::allocator::Machine;
@@ -114,6 +116,9 @@ pub struct Process {
     /// Where the process says what it was doing when it died, and what it prints.
     trace: PathBuf,
     said: PathBuf,
+    /// The descriptor of the machine, whose chips are this process's own, and their unique ids.
+    descriptor: PathBuf,
+    chips: Vec<u64>,
     child: Option<Child>,
 }
 
@@ -121,12 +126,14 @@ impl Process {
     /// A process that is not started yet; `number` tells it from others of this program.
     #[must_use]
     pub fn new(installation: &Installation, machine: Machine, number: usize) -> Self {
-        let file =
-            |what| installation.home.join(format!("{what}.{}.{number}.txt", std::process::id()));
+        let own = std::process::id();
+        let file = |what| installation.home.join(format!("{what}.{own}.{number}.txt"));
         Self {
             machine,
             trace: file("trace"),
             said: file("output"),
+            descriptor: installation.home.join(format!("{machine}.{own}.{number}.yaml")),
+            chips: unique_ids(machine, Some((own, number))),
             child: None,
             installation: installation.clone(),
         }
@@ -136,8 +143,17 @@ impl Process {
         let _ = std::fs::remove_file(&self.trace);
         let said = std::fs::File::create(&self.said)?;
         let mut command = self.installation.command(self.machine);
+        std::fs::write(&self.descriptor, descriptor_with(self.machine, &self.chips))?;
+        command.env("TT_METAL_MOCK_CLUSTER_DESC_PATH", &self.descriptor);
         command.args(["-u", "-c", DRIVER]).env("FREEORDER_TRACE", &self.trace);
         Child::start(command.stderr(Stdio::from(said)))
+    }
+
+    /// The regions of a process stay when it is gone, with what it did not give back.
+    fn forget_counters(&self) {
+        for &id in &self.chips {
+            let _ = std::fs::remove_file(counters::path(id));
+        }
     }
 
     fn death(&self, ending: Ending) -> Death {
@@ -166,7 +182,10 @@ impl Runtime for Process {
         let answered = child.ask(&line, ANSWER_MAX);
         let read = answered.map(|line| serde_json::from_str::<Answer>(&line));
         match read {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => {
+                let counters = counters::regions(&self.chips, answer.pid);
+                Ok(Answer { counters, ..answer })
+            }
             Ok(Err(error)) => {
                 self.child = None;
                 let said = format!("the driver's answer cannot be read: {error}");
@@ -174,6 +193,10 @@ impl Runtime for Process {
             }
             Err(ending) => {
                 self.child = None;
+                // After a kill, what the process did not give back is the next one's to find.
+                if *request != Request::Kill {
+                    self.forget_counters();
+                }
                 Err(self.death(ending))
             }
         }
@@ -185,13 +208,16 @@ impl Runtime for Process {
 
     fn restart(&mut self) {
         self.child = None;
+        self.forget_counters();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.child = None;
-        let _ = std::fs::remove_file(&self.trace);
-        let _ = std::fs::remove_file(&self.said);
+        self.forget_counters();
+        for file in [&self.trace, &self.said, &self.descriptor] {
+            let _ = std::fs::remove_file(file);
+        }
     }
 }

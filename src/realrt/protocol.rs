@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::counters::Region;
+use super::graph::Node;
 use crate::op::ThreadId;
 
 /// A line to the driver.
@@ -121,9 +123,15 @@ pub struct Answer {
     /// How the child ended that a fork made.
     #[serde(default)]
     pub child: Option<ChildSeen>,
-    /// The nodes of the graph whose capture ended: their types and facts.
+    /// The nodes of the graph whose capture ended, as far as they concern memory.
     #[serde(default)]
-    pub nodes: Vec<(String, BTreeMap<String, serde_json::Value>)>,
+    pub nodes: Vec<Node>,
+    /// The process that answered.
+    #[serde(default)]
+    pub pid: i32,
+    /// The counters in shared memory of the chips that were ever opened: read, not answered.
+    #[serde(skip)]
+    pub counters: BTreeMap<u8, Region>,
 }
 
 /// How the child of a fork ended.
@@ -161,10 +169,25 @@ pub struct MeshSeen {
     /// The allocated blocks of each kind of memory: start, relative to the region's, and size.
     #[serde(default)]
     pub tables: BTreeMap<String, Vec<(u64, u64)>>,
-    /// The buffers that the report walks: address and kind.
+    /// The rows of `get_buffers`, in order.
     #[serde(default)]
-    pub buffers: Vec<(u64, String)>,
+    pub buffers: Vec<BufferSeen>,
     /// What the mesh raises instead: it is closed.
     #[serde(default)]
     pub closed: Option<String>,
+}
+
+/// A row of `get_buffers`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct BufferSeen {
+    /// Where it is.
+    pub address: u64,
+    /// The driver's word for its kind of memory.
+    pub kind: String,
+    /// `device_id`: that of the mesh.
+    pub device: u32,
+    /// How its pages are spread.
+    pub layout: String,
+    /// What the fullest bank has of it, pages as they are.
+    pub per_bank: u64,
 }

@@ -66,6 +66,9 @@ pub fn script(case: &Case, deviation: &Deviation, version: &str) -> (String, usi
         }
     }
     let mut text = header(case, deviation, version);
+    if deviation.class.contains("count") {
+        text.push_str(COUNTED);
+    }
     if case.ops.iter().any(|(thread, _)| thread.0 > 0) {
         text.push_str(ON);
     }
@@ -125,8 +128,10 @@ def step(call):
     except Exception as error:
         print("   raises", str(error).split("info:\n")[-1].split("\nbacktrace")[0].strip())
     if "end_graph_capture" in call:
-        nodes = [n for n in graph if n["node_type"].startswith("circular")]
-        print("   ", [(n["node_type"], n["params"]["device_id"]) for n in nodes], flush=True)
+        nodes = graph and [n for n in graph if "buffer_" in n["node_type"]]
+        facts = ("device_id", "address")
+        shown = nodes and [(n["node_type"], *map(n["params"].get, facts)) for n in nodes]
+        print("   ", shown, flush=True)
     for name, value in sorted(globals().items()):
         if isinstance(value, ttnn.Tensor):
             allocated = value.is_allocated()
@@ -138,6 +143,31 @@ def step(call):
                 print("     get_buffers", sorted(reported), flush=True)
             except Exception:
                 print("  ", name, "is closed", flush=True)
+"#;
+
+const COUNTED: &str = r#"import glob
+import struct
+
+quiet = step
+
+
+def counted():  # DRAM, L1, L1_SMALL, TRACE and CB of each chip that anybody ever opened
+    regions = {}
+    for path in glob.glob("/dev/shm/tt_device_*_memory"):
+        with open(path, "rb") as region:
+            regions[path] = struct.unpack_from("<5Q", region.read(), 48)
+    return regions
+
+
+def step(call):
+    before = counted()
+    quiet(call)
+    for path, now in counted().items():
+        change = [to - of for to, of in zip(now, before.get(path, (0,) * 5))]
+        if any(change):
+            print("   counted", path, change, flush=True)
+
+
 "#;
 
 const KILL: &str = r#"import os

@@ -1,6 +1,7 @@
 //! The real runtime as a subject of the reducer.
 
-use super::lockstep::{Check, Ran, run};
+use super::known::Known;
+use super::lockstep::{Check, Deviation, Ran, run};
 use super::process::Runtime;
 use crate::scenario::Case;
 use crate::search::aim::Subject;
@@ -10,15 +11,28 @@ use crate::search::replay::Turn;
 pub struct Real<'a, R> {
     runtime: &'a mut R,
     class: String,
+    /// The known divergence that it is: what is new must not become one that is known.
+    known: Option<&'static str>,
     check: &'a Check,
     /// Start a new process for each case: for what depends on the past of the process.
     fresh: bool,
 }
 
 impl<'a, R: Runtime> Real<'a, R> {
-    /// A subject that fails if the class is what is seen first.
-    pub fn new(runtime: &'a mut R, class: &str, check: &'a Check, fresh: bool) -> Self {
-        Self { runtime, class: class.to_owned(), check, fresh }
+    /// A subject that fails as a case did: in this class, and as the same known divergence or none.
+    pub fn new(
+        runtime: &'a mut R,
+        (case, deviation): (&Case, &Deviation),
+        check: &'a Check,
+        fresh: bool,
+    ) -> Self {
+        let known = Known::of(case, deviation).map(|known| known.id);
+        Self { runtime, class: deviation.class.clone(), known, check, fresh }
+    }
+
+    fn is_it(&self, case: &Case, deviation: &Deviation) -> bool {
+        deviation.class == self.class
+            && Known::of(case, deviation).map(|known| known.id) == self.known
     }
 }
 
@@ -28,7 +42,7 @@ impl<R: Runtime> Subject for Real<'_, R> {
             self.runtime.restart();
         }
         match run(self.runtime, case, self.check) {
-            Ran::Deviated(deviation) if deviation.class == self.class => Some(deviation.step),
+            Ran::Deviated(deviation) if self.is_it(case, &deviation) => Some(deviation.step),
             Ran::Deviated(_) | Ran::Agreed(_) | Ran::Foreign => None,
         }
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::protocol::{Address, Answer};
+use super::shown::Captures;
 use super::tensors;
 use super::translate::Names;
-use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op, RunMode};
+use crate::op::{BufferHandle, Handle, MeshHandle, Op, ThreadId};
 use crate::runtime::Setup;
 use crate::units::BufferType;
 
@@ -24,8 +25,7 @@ struct Cycled {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
     cycled: Vec<Cycled>,
-    /// The modes of the captures that have not ended: that of the first holds.
-    captures: Vec<RunMode>,
+    captures: Captures,
 }
 
 /// A step: what was asked, what could be seen before and after it, and what names held.
@@ -33,24 +33,27 @@ pub(super) struct Watch {
 pub(super) struct Step<'a> {
     pub setup: &'a Setup,
     pub op: &'a Op,
+    pub thread: ThreadId,
     pub before: (&'a Answer, &'a Names),
     pub after: (&'a Answer, &'a Names),
 }
 
-const KINDS: [BufferType; 3] = [BufferType::Dram, BufferType::L1, BufferType::L1Small];
+pub(super) const KINDS: [BufferType; 3] = [BufferType::Dram, BufferType::L1, BufferType::L1Small];
 
 impl Watch {
-    /// The first thing that is wrong after a step.
-    pub fn look(&mut self, step: &Step<'_>) -> Option<Finding> {
-        let found = step
-            .failed_call_changed()
-            .or_else(|| self.use_after_free(step))
-            .or_else(|| step.touches_other())
-            .or_else(|| step.frees_anothers())
-            .or_else(|| self.circular_buffers_nowhere(step))
-            .or_else(|| step.graph_events());
+    /// Everything that is wrong after a step, what matters most first.
+    pub fn look(&mut self, step: &Step<'_>) -> Vec<Finding> {
+        let found = [
+            step.failed_call_changed(),
+            self.use_after_free(step),
+            step.touches_other(),
+            step.frees_anothers(),
+        ];
+        let shown = self.captures.look(step);
         self.remember(step);
-        found.or_else(|| step.reports_disagree()).or_else(|| self.blocks(step))
+        let found = found.into_iter().flatten().chain(shown).chain(step.reports_disagree());
+        let found = found.chain(self.blocks(step)).chain(step.counters_disagree());
+        found.chain(step.counts_of_the_dead()).collect()
     }
 
     fn remember(&mut self, step: &Step<'_>) {
@@ -65,8 +68,6 @@ impl Watch {
             }
             Op::Gc => self.cycled.clear(),
             Op::Drop(Handle::Mesh(mesh)) => self.cycled.retain(|cycled| cycled.mesh != *mesh),
-            Op::Capture(CaptureStep::Begin(mode)) => self.captures.push(*mode),
-            Op::Capture(CaptureStep::End) => drop(self.captures.pop()),
             _ => {}
         }
     }
@@ -92,27 +93,12 @@ impl Watch {
                 return Some(("use-after-free", text));
             }
             let nowhere = address(before, *name) == Some(0);
-            if nowhere && held.spec.pages.total().0 > 0 && self.captures.is_empty() {
+            if nowhere && held.spec.pages.total().0 > 0 && !self.captures.any() {
                 let text = format!("{name} is read, which has no memory: its address is 0");
                 return Some(("use-of-nothing", text));
             }
         }
         None
-    }
-
-    /// Circular buffers of a program that runs are somewhere.
-    fn circular_buffers_nowhere(&self, step: &Step<'_>) -> Option<Finding> {
-        let nodes = &step.after.0.nodes;
-        let nowhere = |facts: &BTreeMap<String, serde_json::Value>| {
-            let address = facts.get("address");
-            address.is_some_and(|one| one.as_u64() == Some(0) || one.as_str() == Some("0"))
-        };
-        let shown = nodes.iter().filter(|(kind, _)| kind == "circular_buffer_allocate");
-        let found = shown.filter(|(_, facts)| nowhere(facts)).count();
-        (found > 0 && self.captures.first() == Some(&RunMode::Normal)).then(|| {
-            let text = format!("{found} circular buffers of programs that ran are at address 0");
-            ("circular-buffers-nowhere", text)
-        })
     }
 
     /// One live owner has one block of its own; every block has a live owner.
@@ -255,46 +241,73 @@ impl Step<'_> {
         None
     }
 
-    /// The table of blocks and the report of buffers are of one mind.
+    /// The table of blocks and the report of buffers are of one mind: each block is a buffer's.
     fn reports_disagree(&self) -> Option<Finding> {
         for (mesh, seen) in self.after.0.meshes.iter().filter(|(_, seen)| seen.closed.is_none()) {
             for kind in KINDS {
-                let name = tensors::kind_name(kind);
-                let blocks = seen.tables.get(name).map_or(0, Vec::len);
-                let buffers = seen.buffers.iter().filter(|(_, one)| one == name).count();
-                if blocks != buffers {
+                let (name, base) =
+                    (tensors::kind_name(kind), self.setup.memory.region(kind).offset.0);
+                let blocks = seen.tables.get(name).into_iter().flatten();
+                let blocks: Vec<_> = blocks.map(|&(start, size)| (base + start, size)).collect();
+                let rows = seen.buffers.iter().filter(|row| row.kind == name);
+                let rows: Vec<_> = rows.map(|row| (row.address, row.per_bank)).collect();
+                let is_one = blocks.len() == rows.len()
+                    && blocks.iter().zip(&rows).all(|(block, row)| {
+                        // A bank's pages are aligned in the block, and not in the report.
+                        block.0 == row.0 && row.1 > 0 && row.1 <= block.1
+                    });
+                if !is_one {
                     let text = format!(
-                        "{mesh} has {blocks} blocks of {name} and get_buffers reports {buffers}"
+                        "{mesh} has blocks of {name} {}, and get_buffers reports {}",
+                        told(&blocks),
+                        told(&rows)
                     );
                     return Some(("reports-disagree", text));
                 }
+            }
+            if let Some(row) = seen.buffers.iter().find(|row| row.device != seen.id) {
+                let (id, of) = (seen.id, row.device);
+                let text = format!("get_buffers of {mesh}, whose id is {id}, has one of mesh {of}");
+                return Some(("reports-disagree", text));
             }
         }
         None
     }
 
-    /// Circular buffers that a capture saw built on several chips are cleared on each of them.
-    fn graph_events(&self) -> Option<Finding> {
-        let device = |facts: &BTreeMap<String, serde_json::Value>| -> Option<u64> {
-            let id = facts.get("device_id")?;
-            id.as_u64().or_else(|| id.as_str()?.parse().ok())
-        };
-        let of = |wanted: &'static str| {
-            let nodes = self.after.0.nodes.iter().filter(move |(kind, _)| kind == wanted);
-            nodes.filter_map(move |(_, facts)| device(facts)).collect::<Vec<_>>()
-        };
-        let mut built = of("circular_buffer_allocate");
-        let cleared = of("circular_buffer_deallocate_all");
-        built.sort_unstable();
-        built.dedup();
-        let left: Vec<_> = built.iter().filter(|id| !cleared.contains(id)).collect();
-        (built.len() > 1 && !left.is_empty()).then(|| {
-            let text = format!(
-                "circular buffers were built on devices {built:?} and cleared on {cleared:?}"
-            );
-            ("circular-buffers-not-cleared", text)
-        })
+    /// What is counted of the chips of one process alone is what that process has.
+    fn counts_of_the_dead(&self) -> Option<Finding> {
+        let mut regions = self.after.0.counters.iter().filter(|(_, region)| region.references > 0);
+        let dead = regions.find(|(_, region)| region.of_others() > 0);
+        let (chip, region) = dead.filter(|_| matches!(self.op, Op::Open { .. }))?;
+        let (bytes, references) = (region.of_others(), region.references);
+        let text = format!(
+            "{bytes} bytes on chip {chip} are counted for no process that lives; {references} are \
+             attached"
+        );
+        Some(("counts-of-the-dead", text))
     }
+
+    /// The counters in shared memory are there for each mesh that is open, and add up.
+    fn counters_disagree(&self) -> Option<Finding> {
+        let after = self.after.0;
+        let wrong = after.counters.iter().find_map(|(chip, region)| {
+            Some(format!("the counters of chip {chip} are {}", region.contradiction()?))
+        });
+        // What is closed with another mesh on its chips has lost them; this says nothing of it.
+        let asks = matches!(self.op, Op::Open { .. } | Op::Fork(_));
+        let is_open = asks && after.meshes.values().any(|seen| seen.closed.is_none());
+        let missing = is_open && !after.counters.values().any(|region| region.references > 0);
+        let missing = missing.then(|| "a mesh is open, and no chip has counters".to_owned());
+        wrong.or(missing).map(|text| ("counters-disagree", text))
+    }
+}
+
+/// Where things are and how large, shortened.
+fn told(of: &[(u64, u64)]) -> String {
+    let shown: Vec<String> =
+        of.iter().take(4).map(|(start, size)| format!("{size} at {start}")).collect();
+    let more = if of.len() > 4 { format!(" and {} more", of.len() - 4) } else { String::new() };
+    format!("[{}{more}]", shown.join(", "))
 }
 
 fn is_allocated(answer: &Answer, name: BufferHandle) -> bool {

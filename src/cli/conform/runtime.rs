@@ -198,6 +198,7 @@ fn hunt(
         check: Check {
             plant: if args.plant { Plant::Rounding } else { Plant::None },
             only: args.only.as_ref().map(|oracle| format!("oracle: {oracle}")),
+            known: None,
         },
         forget_known: args.forget_known,
         interrupted: &interrupt::was_asked,
@@ -282,7 +283,8 @@ fn known(args: &Args, installation: &Installation, ttnn: &str) -> Result<Outcome
         let case = Case::of(&scenario);
         let machine = case.start().machine;
         let process = process.insert(Process::new(installation, machine, 0));
-        let (happens, what) = match run(process, &case, &Check::default()) {
+        let check = Check { known: Some(known.id), ..Check::default() };
+        let (happens, what) = match run(process, &case, &check) {
             Ran::Deviated(deviation) if known.is_shown_by(&case, &deviation) => {
                 if let Some(folder) = &args.out {
                     write_pair(folder, known.id, (&case, &deviation), ttnn)?;

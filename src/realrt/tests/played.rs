@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod reported;
+
 use super::super::tensors::{dtype_name, kind_name, layout_name};
 use super::super::translate::{MOVES, canonical, canonical_move};
 use super::super::*;
 use crate::allocator::{AllocatorId, Machine};
-use crate::fix::Preset;
-use crate::journal::Tracking;
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, ChildEnd, Handle, MeshHandle, Moves, Pages, Place, RunSpec,
+    ThreadId,
 };
 use crate::runtime::Setup;
 use crate::runtime::object::MeshBufferState;
 use crate::scenario::Simulation;
-use crate::server::ServerKind;
-use crate::units::{BufferType, Bytes, MeshShape};
+use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 
 /// The model in the runtime's place: it reads requests and answers as the driver does.
 pub struct Played {
@@ -28,6 +28,9 @@ pub struct Played {
     views: BTreeMap<BufferHandle, u32>,
     meshes: Vec<MeshHandle>,
     captures: u32,
+    /// What it reports besides tables: kept as the one that watches it keeps the model's.
+    ledger: ledger::Ledger,
+    thread: ThreadId,
     /// Nothing was opened since it started, or was reset.
     is_new: bool,
     /// What is wrong with it.
@@ -37,8 +40,7 @@ pub struct Played {
 const KINDS: [BufferType; 3] = [BufferType::Dram, BufferType::L1, BufferType::L1Small];
 
 fn simulation(setup: &Setup) -> Simulation {
-    let fixes = Preset::UpstreamShm.fixes();
-    Simulation::new(Arc::new(setup.clone()), fixes, ServerKind::Shm, Tracking::NONE, 0)
+    lockstep::model(Arc::new(setup.clone()))
 }
 
 fn buffer(name: &str) -> BufferHandle {
@@ -61,6 +63,8 @@ impl Played {
             views: BTreeMap::new(),
             meshes: Vec::new(),
             captures: 0,
+            ledger: ledger::Ledger::default(),
+            thread: ThreadId(0),
             is_new: true,
             fault,
         }
@@ -207,12 +211,31 @@ impl Played {
                     .map(|block| (block.address.0 - base, block.size.0))
                     .collect();
                 let word = kind_name(kind);
-                let buffers = blocks.iter().map(|&(start, _)| (base + start, word.to_owned()));
-                seen.buffers.extend(buffers);
                 seen.tables.insert(word.to_owned(), blocks);
             }
+            seen.buffers = self.rows(name);
             answer.meshes.insert(name.to_string(), seen);
         }
+        answer.counters = self.counters();
+        answer.pid = 7;
+    }
+
+    /// The operation on the model, whose tale is kept.
+    fn apply(&mut self, op: &Op) -> Option<String> {
+        self.ledger.begin((self.thread, op), lockstep::asked(&self.simulation, op));
+        let refused = self.simulation.apply(op, &mut self.ledger).refused;
+        let runtime = self.simulation.world().runtime();
+        for chip in 0..self.setup.machine.chip_count() as u8 {
+            let on_it = |name: &MeshHandle| {
+                runtime
+                    .mesh_device(*name)
+                    .is_some_and(|mesh| mesh.open && mesh.devices.contains(DeviceId(chip)))
+            };
+            if !self.meshes.iter().any(on_it) {
+                self.ledger.forget(chip);
+            }
+        }
+        refused
     }
 }
 
@@ -247,8 +270,11 @@ fn spec(request: &Request) -> BufferSpec {
 impl Runtime for Played {
     #[allow(clippy::too_many_lines, reason = "what bindings refuse, case by case")]
     fn ask(&mut self, request: &Request) -> Result<Answer, Death> {
-        if let Request::On { request: inner, .. } = request {
-            let mut answer = self.ask(inner)?;
+        if let Request::On { request: inner, thread } = request {
+            self.thread = ThreadId(thread[1..].parse().unwrap());
+            let answer = self.ask(inner);
+            self.thread = ThreadId(0);
+            let mut answer = answer?;
             if (self.fault)(request, &mut answer) {
                 return Err(Death {
                     ending: Ending::Signal(11),
@@ -283,6 +309,7 @@ impl Runtime for Played {
             (Request::Reset, _) => {
                 self.is_new = true;
                 self.simulation.reset();
+                self.ledger = ledger::Ledger::default();
                 self.buffers.clear();
                 self.meshes.clear();
             }
@@ -300,7 +327,7 @@ impl Runtime for Played {
                 answer.ok = false;
             }
             (_, Some(op)) => {
-                if let Some(error) = self.simulation.apply(&op, &mut ()).refused {
+                if let Some(error) = self.apply(&op) {
                     answer = Answer { ok: false, error, ..answer };
                 }
             }
@@ -331,6 +358,9 @@ impl Runtime for Played {
         self.buffers.retain(|&name, _| runtime.object(name).is_some());
         self.meshes.retain(|&name| runtime.mesh_device(name).is_some());
         self.observe(&mut answer);
+        if let (Request::CaptureEnd, true, Some(ended)) = (request, answer.ok, &self.ledger.ended) {
+            answer.nodes = self.nodes(ended);
+        }
         if (self.fault)(request, &mut answer) {
             return Err(Death {
                 ending: Ending::Signal(11),
@@ -350,6 +380,7 @@ impl Runtime for Played {
         self.captures = 0;
         self.is_new = true;
         self.simulation.reset();
+        self.ledger = ledger::Ledger::default();
         self.buffers.clear();
         self.meshes.clear();
     }

@@ -1,0 +1,223 @@
+//! What each known divergence is known by, besides its class: the operation that shows it, what it
+//! is done to, and what the message says.
+
+use super::story::{Root, Story};
+use crate::op::{BufferHandle, CaptureStep, ChildEnd, Handle, Op, RunMode};
+use crate::units::DeviceId;
+
+type Told<'a> = &'a Story<'a>;
+
+/// A name as scenarios write it.
+fn is(name: impl std::fmt::Display, subject: Option<&str>) -> bool {
+    subject == Some(name.to_string().as_str())
+}
+
+fn named(story: &Story<'_>) -> Option<BufferHandle> {
+    story.names.buffers.keys().copied().find(|name| is(name, story.subject()))
+}
+
+fn is_end_of_capture(story: Told<'_>) -> bool {
+    matches!(story.op(), Some(Op::Capture(CaptureStep::End)))
+}
+
+fn takes_or_gives(story: Told<'_>) -> bool {
+    match story.op() {
+        Some(Op::Alloc { .. } | Op::Run(_) | Op::Gc) => true,
+        Some(_) => !story.freed().is_empty(),
+        None => false,
+    }
+}
+
+/// What is let go, or was in the capture that ends, is on a part of a mesh whose name was dropped.
+pub(super) fn dropped_part_lives(story: Told<'_>) -> bool {
+    let freed = story.freed();
+    let is_one = |name: &BufferHandle| {
+        story.on_dropped_parts.contains(name) && story.held(*name).is_none_or(|held| held.expired)
+    };
+    let collects = matches!(story.op(), Some(Op::Gc)) && !story.on_dropped_parts.is_empty();
+    let shows = is_end_of_capture(story) && story.detail.contains("buffer_deallocate");
+    freed.iter().any(is_one) || collects || shows && !story.on_dropped_parts.is_empty()
+}
+
+/// A process was killed, and what it counted is counted still where a mesh is opened.
+pub(super) fn killed_process_still_counted(story: Told<'_>) -> bool {
+    matches!(story.op(), Some(Op::Open { .. })) && story.was_killed
+}
+
+/// The thread has ended a capture that it was not in, and its memory is counted no more.
+pub(super) fn capture_end_stops_counters(story: Told<'_>) -> bool {
+    let is_of_buffers = !story.detail.contains("circular buffers");
+    takes_or_gives(story) && is_of_buffers && story.ended.contains(&story.thread())
+}
+
+/// The capture that ends began on this thread before it opened any mesh.
+pub(super) fn capture_begun_before_open(story: Told<'_>) -> bool {
+    is_end_of_capture(story)
+        && story.opened_in_capture.contains(&story.thread())
+        && story.detail == "the runtime says `'NoneType' object is not iterable`, the model nothing"
+}
+
+/// It counts for a chip that another thread opened, and the operation takes or gives memory.
+pub(super) fn counters_are_of_a_thread(story: Told<'_>) -> bool {
+    let chip = story.number_after("on chip ").and_then(|chip| u8::try_from(chip).ok());
+    let covers = |root: &&Root| chip.is_some_and(|chip| root.devices.contains(DeviceId(chip)));
+    // Who opens a mesh on chips that are open opens no chip.
+    let opener = story.roots.iter().filter(|root| !root.is_ended).find(covers);
+    let opener = opener.or_else(|| story.roots.iter().rev().find(covers));
+    let is_other = opener.is_some_and(|root| root.thread != story.thread());
+    takes_or_gives(story) && is_other && !story.detail.contains("circular buffers")
+}
+
+/// The fork's child exits, where a mesh is open.
+pub(super) fn forked_child_detaches_counters(story: Told<'_>) -> bool {
+    matches!(story.op(), Some(Op::Fork(ChildEnd::Exit)))
+        && story.roots.iter().any(|root| !root.is_ended)
+        && (story.detail == "a mesh is open, and no chip has counters"
+            || story.detail.contains(" 0 in all, 0 by chip and "))
+}
+
+/// The call that raises is the move, and the model loses the same tensor.
+pub(super) fn failed_move_loses_its_tensor(story: Told<'_>) -> bool {
+    let Some(Op::Run(run)) = story.op() else { return false };
+    let refused = story.refused();
+    run.moves.is_some()
+        && refused.is_some_and(|text| story.detail.contains(&text[..20.min(text.len())]))
+}
+
+/// A tensor whose mesh's name is gone is deallocated on a thread that is in a capture.
+pub(super) fn capture_needs_the_mesh(story: Told<'_>) -> bool {
+    let Some(Op::Deallocate(name) | Op::DeallocateUnforced(name)) = story.op() else {
+        return false;
+    };
+    let text = "the runtime says `Can't get device from mesh buffer, already deallocated`";
+    story.held(*name).is_some_and(|held| held.expired)
+        && !story.own_captures().is_empty()
+        && story.detail.starts_with(text)
+}
+
+/// What ends is a NO_DISPATCH capture within a NORMAL one.
+pub(super) fn inner_capture_shows_twice(story: Told<'_>) -> bool {
+    let own = story.own_captures();
+    is_end_of_capture(story)
+        && own.first() == Some(&RunMode::Normal)
+        && own.last() == Some(&RunMode::NoDispatch)
+}
+
+/// What is added has rows without columns.
+pub(super) fn zero_width_add(story: Told<'_>) -> bool {
+    let Some(Op::Run(run)) = story.op() else { return false };
+    let first = run.reads.first().and_then(|name| story.held(*name));
+    let tiles = [2048, 4096, 1088, 576];
+    run.moves.is_none()
+        && first.is_some_and(|held| {
+            held.spec.pages.count == 0 && !tiles.contains(&held.spec.pages.size.0)
+        })
+}
+
+/// The child exits, of a process that opened a mesh of several chips.
+pub(super) fn forked_child_crashes(story: Told<'_>) -> bool {
+    matches!(story.op(), Some(Op::Fork(ChildEnd::Exit)))
+        && story.roots.iter().any(|root| root.devices.count() > 1)
+}
+
+/// The child exits, of a process that opened a mesh.
+pub(super) fn forked_child_hangs(story: Told<'_>) -> bool {
+    matches!(story.op(), Some(Op::Fork(ChildEnd::Exit))) && !story.roots.is_empty()
+}
+
+/// What is read is deallocated.
+pub(super) fn read_after_deallocate(story: Told<'_>) -> bool {
+    matches!(story.op(), Some(Op::Use(name)) if story.is_deallocated(*name))
+}
+
+/// The mesh that is used was closed with another one on its chips.
+pub(super) fn close_ends_another_mesh(story: Told<'_>) -> bool {
+    match story.op() {
+        Some(Op::Run(run)) => story.is_closed_under(run.mesh),
+        Some(Op::Close(_) | Op::Drop(Handle::Mesh(_)) | Op::Submesh { .. }) | None => {
+            story.class.starts_with("crash") && story.is_any_closed_under()
+        }
+        Some(_) => story.is_any_closed_under(),
+    }
+}
+
+/// A tensor is let go, on a mesh that was closed with another one on its chips.
+pub(super) fn close_then_free_on_another_mesh(story: Told<'_>) -> bool {
+    let lets_go = matches!(story.op(), Some(Op::Gc)) || !story.freed().is_empty();
+    let freed = story.freed();
+    let on = |name: &BufferHandle| {
+        story.held(*name).is_some_and(|held| story.is_closed_under(held.mesh))
+    };
+    lets_go && (freed.iter().any(on) || freed.is_empty() && story.is_any_closed_under())
+}
+
+/// What is closed is a mesh whose chips were closed with another, and it stays open.
+pub(super) fn close_is_ignored(story: Told<'_>) -> bool {
+    let Some(Op::Close(mesh)) = story.op() else { return false };
+    is(mesh, story.subject())
+        && story.is_closed_under(*mesh)
+        && story.detail == format!("the runtime says {mesh} 0, the model 1")
+}
+
+/// A tensor that has memory is let go while a NO_DISPATCH capture of the thread goes on.
+pub(super) fn free_under_no_dispatch(story: Told<'_>) -> bool {
+    let freed = story.freed();
+    let has_memory = |name: &BufferHandle| {
+        story.object(*name).is_some_and(|object| object.address.0 > 0 && !object.hooked)
+    };
+    let lets_go = matches!(story.op(), Some(Op::Gc)) || freed.iter().any(has_memory);
+    lets_go && story.is_hooked()
+}
+
+/// The thread that ends a capture is in none.
+pub(super) fn capture_ended_twice(story: Told<'_>) -> bool {
+    is_end_of_capture(story) && story.own_captures().is_empty()
+}
+
+/// What the submesh is cut from is closed.
+pub(super) fn submesh_of_closed_mesh(story: Told<'_>) -> bool {
+    matches!(story.op(), Some(Op::Submesh { parent, .. }) if story.is_closed(*parent))
+}
+
+/// The tensor that it is about is a view of the one that is deallocated, or the other way round.
+pub(super) fn view_outlives_memory(story: Told<'_>) -> bool {
+    let Some(Op::Deallocate(freed)) = story.op() else { return false };
+    let (Some(name), Some(freed_of)) = (named(story), story.held(*freed)) else { return false };
+    name != *freed && story.held(name).is_some_and(|held| held.group == freed_of.group)
+}
+
+/// The mesh that it is about, or that its tensor is on, is the one that is emptied.
+pub(super) fn bulk_free_unreported(story: Told<'_>) -> bool {
+    let Some(Op::DeallocateAll(mesh)) = story.op() else { return false };
+    let held = named(story).and_then(|name| story.held(name));
+    is(mesh, story.subject()) || held.is_some_and(|held| held.mesh == *mesh)
+}
+
+/// What ends is a capture, which saw more chips than one.
+pub(super) fn circular_buffers_not_cleared(story: Told<'_>) -> bool {
+    is_end_of_capture(story) && story.own_captures().first() == Some(&RunMode::Normal)
+}
+
+/// What is read was made while a capture kept it from the device, and none does any more.
+pub(super) fn no_dispatch_tensor_used(story: Told<'_>) -> bool {
+    let is_one = |name: BufferHandle| story.object(name).is_some_and(|object| object.hooked);
+    story.captures.is_empty() && named(story).is_some_and(is_one)
+}
+
+/// To the model the hook of another thread holds, or does not, or captures of two threads lie in
+/// each other.
+pub(super) fn captures_are_of_a_thread(story: Told<'_>) -> bool {
+    match story.class {
+        "mismatch: a node of the graph" => is_end_of_capture(story) && story.overlapping,
+        _ => story.is_hooked() != story.is_hooked_in_the_model(),
+    }
+}
+
+/// The model counts the one program that runs under the hook, and the runtime does not.
+pub(super) fn no_dispatch_is_not_cached(story: Told<'_>) -> bool {
+    let Some(Op::Run(run)) = story.op() else { return false };
+    let counts = story
+        .number_after(&format!("the runtime says {} ", run.mesh))
+        .zip(story.number_after("the model "));
+    story.is_hooked() && counts.is_some_and(|(real, model)| real + 1 == model)
+}

@@ -1,0 +1,274 @@
+//! What led to a deviation: the model, which agreed with the runtime up to there, replayed.
+
+use std::sync::Arc;
+
+use super::super::bindings::Bindings;
+use super::super::lockstep::{Deviation, model};
+use super::super::translate::{Held, Names, Translated};
+use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op, RunMode, ThreadId};
+use crate::runtime::Setup;
+use crate::runtime::object::{MeshBufferState, Object};
+use crate::scenario::{Case, Simulation};
+use crate::units::Lanes;
+
+/// A mesh that was opened, and is not cut from another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Root {
+    pub mesh: MeshHandle,
+    pub thread: ThreadId,
+    pub devices: Lanes,
+    /// Whether another one was open on some of its chips at a time.
+    pub is_doubled: bool,
+    /// Whether it was closed since, or its name dropped.
+    pub is_ended: bool,
+}
+
+/// What happened before a deviation, and what it is.
+#[derive(Debug)]
+pub(super) struct Story<'a> {
+    pub class: &'a str,
+    pub detail: &'a str,
+    /// The operation that shows it, and its thread; none if the end does.
+    pub op: Option<&'a (ThreadId, Op)>,
+    /// What names held before it.
+    pub names: Names,
+    /// The meshes of the process that were opened, whether they are closed or not.
+    pub roots: Vec<Root>,
+    /// The captures that have not ended, each with its thread, the first one first.
+    pub captures: Vec<(ThreadId, RunMode)>,
+    /// Those that the model has, where an end is that of the last, whoever began it.
+    pub modelled: Vec<RunMode>,
+    /// Whether the process before this one was killed.
+    pub was_killed: bool,
+    /// The tensors on parts of meshes whose names were dropped.
+    pub on_dropped_parts: Vec<BufferHandle>,
+    /// The threads that ended a capture that they were not in.
+    pub ended: Vec<ThreadId>,
+    /// The threads that opened their first mesh in a capture.
+    pub opened_in_capture: Vec<ThreadId>,
+    /// Whether two threads were ever in captures at a time.
+    pub overlapping: bool,
+    setup: Arc<Setup>,
+    simulation: Simulation,
+}
+
+fn meet(one: Lanes, other: Lanes) -> bool {
+    one.minus(other) != one
+}
+
+impl<'a> Story<'a> {
+    /// What led to a deviation of a case.
+    pub fn of(case: &'a Case, deviation: &'a Deviation) -> Self {
+        let setup = Arc::new(case.start());
+        let place = deviation.step.saturating_sub(1);
+        let mut story = Self {
+            class: &deviation.class,
+            detail: &deviation.detail,
+            op: case.ops.get(place),
+            names: Names::default(),
+            roots: Vec::new(),
+            captures: Vec::new(),
+            modelled: Vec::new(),
+            was_killed: false,
+            on_dropped_parts: Vec::new(),
+            ended: Vec::new(),
+            opened_in_capture: Vec::new(),
+            overlapping: false,
+            simulation: model(setup.clone()),
+            setup,
+        };
+        let mut bindings = Bindings::default();
+        for (thread, op) in &case.ops[..place.min(case.ops.len())] {
+            if matches!(story.names.translate(&story.setup, op), Translated::Ask(_)) {
+                story.take(*thread, op, &mut bindings);
+            }
+        }
+        story
+    }
+
+    fn take(&mut self, thread: ThreadId, op: &Op, bindings: &mut Bindings) {
+        let is_in_capture = self.captures.iter().any(|(other, _)| *other == thread);
+        if *op == Op::Capture(CaptureStep::End) && !is_in_capture {
+            self.ended.push(thread);
+        }
+        let is_gone = |name: &BufferHandle| self.is_deallocated(*name);
+        let is_closed = |name: &BufferHandle| {
+            self.names.buffers.get(name).is_some_and(|held| self.is_closed(held.mesh))
+        };
+        if bindings.raise(op, is_gone, is_closed).is_some() {
+            return;
+        }
+        let ends = match op {
+            Op::Close(mesh) | Op::Drop(Handle::Mesh(mesh)) => Some(*mesh),
+            _ => None,
+        };
+        if let Op::Drop(Handle::Mesh(mesh)) = op {
+            let is_part = self.names.meshes.get(mesh).is_some_and(Option::is_some);
+            let on_it = self.names.buffers.iter().filter(|(_, held)| held.mesh == *mesh);
+            let on_it = on_it.filter(|(_, held)| is_part && !held.expired).map(|(name, _)| *name);
+            self.on_dropped_parts.extend(on_it);
+        }
+        for root in self.roots.iter_mut().filter(|root| Some(root.mesh) == ends) {
+            root.is_ended = true;
+        }
+        if self.simulation.apply(op, &mut ()).refused.is_some() {
+            return;
+        }
+        self.names.note(op);
+        self.took(thread, op);
+    }
+
+    /// What is remembered of a call that returned.
+    fn took(&mut self, thread: ThreadId, op: &Op) {
+        let is_in_capture = self.captures.iter().any(|(other, _)| *other == thread);
+        match op {
+            Op::Open { mesh, .. } => {
+                let runtime = self.simulation.world().runtime();
+                let devices = runtime.mesh_device(*mesh).map_or(Lanes::NONE, |mesh| mesh.devices);
+                let mut is_doubled = false;
+                for other in self.roots.iter_mut().filter(|root| !root.is_ended) {
+                    let is_on_them = meet(other.devices, devices);
+                    other.is_doubled |= is_on_them;
+                    is_doubled |= is_on_them;
+                }
+                if is_in_capture && self.roots.iter().all(|root| root.thread != thread) {
+                    self.opened_in_capture.push(thread);
+                }
+                let (mesh, is_ended) = (*mesh, false);
+                self.roots.push(Root { mesh, thread, devices, is_doubled, is_ended });
+            }
+            Op::Run(run) => {
+                let (of, output) = (run.reads.first(), run.output);
+                let kept = of.filter(|of| run.moves.is_some() && !self.is_deallocated(**of));
+                if let (Some(&of), Some((name, _))) = (kept, output) {
+                    self.names.join(name, of);
+                }
+            }
+            Op::Capture(CaptureStep::Begin(mode)) => {
+                self.overlapping |= self.captures.iter().any(|(other, _)| *other != thread);
+                self.captures.push((thread, *mode));
+                self.modelled.push(*mode);
+            }
+            Op::Capture(CaptureStep::End) => {
+                let own = self.captures.iter().rposition(|(other, _)| *other == thread);
+                own.map(|place| self.captures.remove(place));
+                self.modelled.pop();
+            }
+            Op::Kill(_) => {
+                self.was_killed = true;
+                self.on_dropped_parts.clear();
+                self.roots.clear();
+                self.captures.clear();
+                self.modelled.clear();
+                self.ended.clear();
+                self.opened_in_capture.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// The operation that shows it.
+    pub fn op(&self) -> Option<&'a Op> {
+        self.op.map(|(_, op)| op)
+    }
+
+    /// The thread of that operation.
+    pub fn thread(&self) -> ThreadId {
+        self.op.map_or(ThreadId(0), |(thread, _)| *thread)
+    }
+
+    pub fn object(&self, name: BufferHandle) -> Option<&Object> {
+        self.simulation.world().runtime().object(name)
+    }
+
+    pub fn is_deallocated(&self, name: BufferHandle) -> bool {
+        self.object(name).is_some_and(|object| object.state == MeshBufferState::Deallocated)
+    }
+
+    pub fn is_closed(&self, mesh: MeshHandle) -> bool {
+        self.simulation.world().runtime().mesh_device(mesh).is_some_and(|mesh| !mesh.open)
+    }
+
+    pub fn held(&self, name: BufferHandle) -> Option<Held> {
+        self.names.buffers.get(&name).copied()
+    }
+
+    /// Whether a capture keeps what this thread does from the device.
+    pub fn is_hooked(&self) -> bool {
+        let mut own = self.captures.iter().filter(|(thread, _)| *thread == self.thread());
+        own.next().is_some_and(|(_, mode)| *mode == RunMode::NoDispatch)
+    }
+
+    /// Whether the model takes it that one does.
+    pub fn is_hooked_in_the_model(&self) -> bool {
+        self.modelled.first() == Some(&RunMode::NoDispatch)
+    }
+
+    /// The modes of the thread's own captures, the outermost first.
+    pub fn own_captures(&self) -> Vec<RunMode> {
+        let own = self.captures.iter().filter(|(thread, _)| *thread == self.thread());
+        own.map(|(_, mode)| *mode).collect()
+    }
+
+    /// The chips of the mesh that was opened and that this one is, or is a part of.
+    pub fn devices_of(&self, mesh: MeshHandle) -> Lanes {
+        let mesh = self.simulation.world().runtime().mesh_device(mesh);
+        mesh.map_or(Lanes::NONE, |mesh| mesh.devices)
+    }
+
+    /// Whether a mesh's chips were closed with one of two meshes that were open on them at a time;
+    /// the operation at hand counts.
+    pub fn is_closed_under(&self, mesh: MeshHandle) -> bool {
+        let own = self.devices_of(mesh);
+        let doubled =
+            || self.roots.iter().filter(|root| root.is_doubled && meet(root.devices, own));
+        let ends_now = |root: &Root| match self.op() {
+            Some(Op::Close(ended) | Op::Drop(Handle::Mesh(ended))) => *ended == root.mesh,
+            _ => false,
+        };
+        doubled().count() > 1 && doubled().any(|root| root.is_ended || ends_now(root))
+    }
+
+    /// Whether any mesh that is open by its name was closed under.
+    pub fn is_any_closed_under(&self) -> bool {
+        let mut open = self.names.meshes.keys().filter(|&&mesh| !self.is_closed(mesh));
+        open.any(|&mesh| self.is_closed_under(mesh))
+    }
+
+    /// What the model answers to the operation: the text that it raises.
+    pub fn refused(&self) -> Option<String> {
+        let mut simulation = self.simulation.clone();
+        simulation.apply(self.op()?, &mut ()).refused
+    }
+
+    /// The tensors that the operation lets go, or may.
+    pub fn freed(&self) -> Vec<BufferHandle> {
+        match self.op() {
+            Some(
+                Op::Deallocate(name)
+                | Op::DeallocateUnforced(name)
+                | Op::Drop(Handle::Buffer(name)),
+            ) => vec![*name],
+            Some(Op::Run(run)) if run.moves.is_some() => run.reads.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The name that the detail is about: its first word that is one.
+    pub fn subject(&self) -> Option<&'a str> {
+        let is_name = |word: &&str| {
+            let digits = word.strip_prefix('b').or_else(|| word.strip_prefix('m'));
+            digits.is_some_and(|digits| {
+                !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+            })
+        };
+        self.detail.split(|c: char| !c.is_ascii_alphanumeric()).find(is_name)
+    }
+
+    /// The number in the detail that follows some words.
+    pub fn number_after(&self, words: &str) -> Option<u64> {
+        let rest = &self.detail[self.detail.find(words)? + words.len()..];
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest[..end].parse().ok()
+    }
+}
