@@ -70,6 +70,7 @@ fn a_test_fails_of_what_the_audit_of_its_graph_finds() {
         "test_is_allowed_to_overlap",
         "test_has_a_long_name",
         "test_says_its_mode",
+        "test_opens_the_first_device",
         "test_is_not_captured",
         "test_comes_after_a_capture_that_was_left_open",
         "test_leaves_no_stub_behind",
@@ -80,6 +81,7 @@ fn a_test_fails_of_what_the_audit_of_its_graph_finds() {
         ("test_two_live_at_one_address", "node 4: overlap: "),
         ("test_two_live_at_one_address", "node 6: stale-free: "),
         ("test_leaks_and_must_not", "node 2: live-at-end: "),
+        ("test_opens_the_first_device_and_leaks", "node 2: live-at-end: "),
         ("test_has_a_marker_with_a_typo", "run_mode, leaks and ignore, not leeks"),
         ("test_fails_by_itself", "assert first is second"),
         ("test_ends_the_capture", "the test ended the graph capture that it runs in"),
@@ -91,10 +93,10 @@ fn a_test_fails_of_what_the_audit_of_its_graph_finds() {
     }
     // Its own failure is the one that is told.
     assert!(!outcome(&said, "test_fails_by_itself").1.contains("freeorder audit"));
-    assert!(said.contains("6 failed, 9 passed"), "{said}");
+    assert!(said.contains("7 failed, 10 passed"), "{said}");
     assert_eq!(
         folder.read_dir().unwrap().count(),
-        9,
+        11,
         "captures are kept of tests that were audited"
     );
 }

@@ -21,7 +21,7 @@ const MESHES: u32 = 4;
 /// One seed in six is wild: it closes what is in use, captures without dispatch, frees in bulk,
 /// and frees one view of what another still shows. The others stay within what is promised. One
 /// in four makes its calls on two to four threads, one in 24 is killed and goes on as a new
-/// process, and one in 24 forks.
+/// process, one in 24 forks, and one in 32 begins a capture before it opens anything.
 ///
 /// ```
 /// use freeorder::{allocator::Machine, realrt::program};
@@ -64,7 +64,18 @@ pub fn program(machine: Machine, seed: u64) -> Case {
     if choices.chance(1, 4) {
         on_threads(&mut case, wild, &mut choices);
     }
+    if choices.chance(1, 32) {
+        capture_all(&mut case, &mut choices);
+    }
     case
+}
+
+/// A capture begins before the first mesh is opened, and ends somewhere behind it, on its thread.
+fn capture_all(case: &mut Case, choices: &mut Seeded) {
+    let thread = case.ops[0].0;
+    let end = 1 + choices.pick(case.ops.len() as u64) as usize;
+    case.ops.insert(end, (thread, Op::Capture(CaptureStep::End)));
+    case.ops.insert(0, (thread, Op::Capture(CaptureStep::Begin(RunMode::Normal))));
 }
 
 /// The operations, one after another, on two to four threads. A capture stays on its thread: only

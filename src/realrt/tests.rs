@@ -279,6 +279,9 @@ fn programs_fork_and_move_views() {
     let mut counts = BTreeMap::new();
     for case in (0..300).map(|seed| program(Machine::T3k, seed)) {
         let mut views = std::collections::BTreeSet::new();
+        if matches!(case.ops[0].1, Op::Capture(_)) {
+            *counts.entry("capture before open".to_owned()).or_insert(0_u32) += 1;
+        }
         for (_, op) in &case.ops {
             let what = match op {
                 Op::Share { buffer, .. } => {
@@ -299,7 +302,7 @@ fn programs_fork_and_move_views() {
         }
     }
     let words: Vec<&str> = counts.keys().map(String::as_str).collect();
-    assert_eq!(words, ["fork-_exit", "fork-exit", "move a view"]);
+    assert_eq!(words, ["capture before open", "fork-_exit", "fork-exit", "move a view"]);
     assert!(counts.values().all(|&count| count >= 3), "{counts:?}");
 }
 

@@ -22,6 +22,17 @@ def test_leaks(freeorder_graph):
     kept.append(ttnn.Tensor())
 
 
+def test_opens_the_first_device(freeorder_graph):
+    ttnn.open_mesh_device()
+    ttnn.Tensor()
+
+
+@pytest.mark.freeorder(leaks=True)
+def test_opens_the_first_device_and_leaks(freeorder_graph):
+    ttnn.open_mesh_device()
+    kept.append(ttnn.Tensor())
+
+
 @pytest.mark.freeorder(leaks=True)
 def test_leaks_and_must_not(freeorder_graph):
     kept.append(ttnn.Tensor())

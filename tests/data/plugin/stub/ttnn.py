@@ -5,7 +5,7 @@ It stands in where no runtime is; with the real one the plugin is tested by .ci/
 import itertools
 import types
 
-_captures = []
+_captures = []  # and, as None, whatever else listens
 _next = itertools.count(1048640, 2048)
 
 
@@ -13,7 +13,7 @@ class _Graph:
     RunMode = types.SimpleNamespace(NORMAL="normal", NO_DISPATCH="no_dispatch")
 
     def is_graph_capture_active(self):
-        return bool(_captures)
+        return any(nodes is not None for nodes in _captures)
 
     def begin_graph_capture(self, mode):
         _captures.append([])
@@ -23,19 +23,25 @@ class _Graph:
     def end_graph_capture(self):
         # The real one dies here.
         assert _captures, "a capture was ended that had not begun"
-        _node("capture_end", None)
-        return _captures.pop()
+        if _captures[-1] is not None:
+            _node("capture_end", None)
+        return _captures.pop()  # the last one that listens, be it a capture or not
 
 
 graph = _Graph()
 
 
 def _node(kind, params, connections=()):
-    if _captures:
-        nodes = _captures[-1]
+    if graph.is_graph_capture_active():
+        nodes = [nodes for nodes in _captures if nodes is not None][-1]
         node = {"counter": len(nodes), "node_type": kind, "params": params, "connections": list(connections)}
         nodes.append({**node, "arguments": [], "input_tensors": [], "stacking_level": 1})
         return len(nodes) - 1
+
+
+def open_mesh_device():
+    """As the first one of a process: what counts memory listens from then on."""
+    _captures.append(None)
 
 
 class Tensor:
