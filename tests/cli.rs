@@ -95,6 +95,21 @@ fn wrong_files_of_every_kind_end_with_exit_code_2() {
     }
 }
 
+/// What a hunt could not use is told before the hunt, not after it.
+#[test]
+fn a_hunt_that_cannot_be_asked_for_does_not_begin() {
+    let output = freeorder(&["conform", "--runtime", "nowhere", "--only", "overlaps"]);
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    assert!(said.contains("there is no oracle `overlaps`"), "{said}");
+    assert!(said.contains("orphan-block") && said.contains("graph-blocks"), "{said}");
+    // A file is no folder, and Python would not be found either.
+    let file = file("no-folder", b"");
+    let output = freeorder(&["conform", "--python", "/no/python", "--out", &file]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("no-folder"), "{}", stderr(&output));
+}
+
 /// `freeorder matrix | head -1` is no failure.
 #[test]
 fn a_closed_pipe_is_exit_code_0() {

@@ -19,6 +19,7 @@ use super::output::{self, Failure, Outcome};
 use super::{Format, duration};
 use crate::allocator::Machine;
 use crate::interop::conform::{ConformError, Conformance, Mismatch, conform};
+use crate::realrt::ORACLES;
 use crate::search::matrix::OracleCount;
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub struct Args {
     #[arg(long)]
     known: bool,
     /// Listen to this oracle alone, e.g. overlap, and go on where others object
-    #[arg(long, value_name = "ORACLE")]
+    #[arg(long, value_name = "ORACLE", value_parser = parse_oracle)]
     only: Option<String>,
     /// Treat known divergences as if they were new
     #[arg(long, hide = true)]
@@ -111,6 +112,13 @@ fn parse_machine(text: &str) -> Result<Machine, String> {
         let hint = crate::suggest::hint(text, Machine::ALL.into_iter().map(Machine::name));
         format!("unknown machine `{text}`; {hint}")
     })
+}
+
+fn parse_oracle(text: &str) -> Result<String, String> {
+    if ORACLES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("there is no oracle `{text}`; there are {}", ORACLES.join(", ")))
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {

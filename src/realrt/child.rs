@@ -16,6 +16,9 @@ pub enum Ending {
     Hung,
 }
 
+/// How often whoever waits is asked.
+const SLICE: Duration = Duration::from_millis(250);
+
 /// A child process that is asked and answers.
 ///
 /// ```
@@ -63,16 +66,35 @@ impl Child {
     /// # Errors
     /// If the child ended before it answered, or did not answer within the limit.
     pub fn ask(&mut self, line: &str, limit: Duration) -> Result<String, Ending> {
+        self.ask_while(line, limit, &mut |_| true)
+    }
+
+    /// The same; while there is no answer it is asked every quarter of a second whether to wait on,
+    /// and told for how long it did.
+    ///
+    /// # Errors
+    /// If the child ended before it answered, or was waited for no longer.
+    pub fn ask_while(
+        &mut self,
+        line: &str,
+        limit: Duration,
+        goes_on: &mut dyn FnMut(Duration) -> bool,
+    ) -> Result<String, Ending> {
         if let Some(stdin) = &mut self.stdin {
             // A child that died cannot be written to; that it answers nothing tells how it ended.
             let _ = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
         }
-        match self.answers.recv_timeout(limit) {
-            Ok(answer) => Ok(answer),
-            Err(RecvTimeoutError::Disconnected) => Err(self.ended(limit)),
-            Err(RecvTimeoutError::Timeout) => {
+        let mut waited = Duration::ZERO;
+        loop {
+            let slice = SLICE.min(limit.saturating_sub(waited));
+            match self.answers.recv_timeout(slice) {
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.ended(limit)),
+                Err(RecvTimeoutError::Timeout) => waited += slice,
+            }
+            if waited >= limit || !goes_on(waited) {
                 self.kill();
-                Err(Ending::Hung)
+                return Err(Ending::Hung);
             }
         }
     }
@@ -149,6 +171,13 @@ mod tests {
         assert_eq!(shell("read line; exit 3").ask("x", limit), Err(Ending::Code(3)));
         let short = Duration::from_millis(50);
         assert_eq!(shell("sleep 60").ask("x", short), Err(Ending::Hung));
+        let mut told = Vec::new();
+        let mut patience = |waited| {
+            told.push(waited);
+            told.len() < 2
+        };
+        assert_eq!(shell("sleep 60").ask_while("x", limit, &mut patience), Err(Ending::Hung));
+        assert_eq!(told, [SLICE, 2 * SLICE], "it is waited for no longer than somebody wants to");
         let mut twice = shell("read a; echo 1; read b; echo 2");
         assert_eq!(twice.ask("x", limit).as_deref(), Ok("1"));
         assert_eq!(twice.ask("x", limit).as_deref(), Ok("2"));

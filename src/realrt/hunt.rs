@@ -95,6 +95,10 @@ impl Hunt<'_> {
                 Ran::Foreign => continue,
                 Ran::Deviated(deviation) => deviation,
             };
+            if (self.interrupted)() {
+                // It may be that the runtime was not waited for.
+                return;
+            }
             let known = Known::of(&case, &deviation).filter(|_| !self.forget_known);
             if let Some(known) = known {
                 *lock().known.entry(known.id).or_insert(0) += 1;

@@ -38,13 +38,14 @@ pub use graph::Node;
 pub use hunt::{Finding, Found, Hunt, minimized};
 pub use known::{KNOWN, Known};
 pub use lockstep::{Check, Deviation, Plant, Ran, run};
-pub use process::{DRIVER, Death, Installation, Process, Runtime};
+pub use process::{DRIVER, Death, Installation, Process, Runtime, Waits};
 pub use program::program;
 pub use protocol::{Address, Answer, BufferSeen, ChildSeen, MeshSeen, Request};
 pub use script::script;
 pub(crate) use script::{FORK, IMPORTS, Python, SHARDED, Writer};
 pub use setup::{SetupError, VERSION, set_up, write_around};
 pub use subject::Real;
+pub use watch::ORACLES;
 
 use crate::op::{CaptureStep, Op, RunMode};
 

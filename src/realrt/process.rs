@@ -119,8 +119,12 @@ pub struct Process {
     /// The descriptor of the machine, whose chips are this process's own, and their unique ids.
     descriptor: PathBuf,
     chips: Vec<u64>,
+    waits: Waits,
     child: Option<Child>,
 }
+
+/// Asked while there is no answer to a request: for how long, and which; false ends the waiting.
+pub type Waits = fn(Duration, &str) -> bool;
 
 impl Process {
     /// A process that is not started yet; `number` tells it from others of this program.
@@ -134,9 +138,17 @@ impl Process {
             said: file("output"),
             descriptor: installation.home.join(format!("{machine}.{own}.{number}.yaml")),
             chips: unique_ids(machine, Some((own, number))),
+            waits: |_, _| true,
             child: None,
             installation: installation.clone(),
         }
+    }
+
+    /// The same, where somebody says how long to wait for an answer.
+    #[must_use]
+    pub fn waiting(mut self, waits: Waits) -> Self {
+        self.waits = waits;
+        self
     }
 
     fn start(&self) -> std::io::Result<Child> {
@@ -179,7 +191,8 @@ impl Runtime for Process {
         }
         let child = self.child.as_mut().expect("it was started above");
         let line = serde_json::to_string(request).expect("a request is plain data");
-        let answered = child.ask(&line, ANSWER_MAX);
+        let waits = self.waits;
+        let answered = child.ask_while(&line, ANSWER_MAX, &mut |waited| waits(waited, &line));
         let read = answered.map(|line| serde_json::from_str::<Answer>(&line));
         match read {
             Ok(Ok(answer)) => {

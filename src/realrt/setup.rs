@@ -23,7 +23,7 @@ pub enum SetupError {
     /// There is no interpreter that the wheel is made for.
     #[error(
         "no Python 3.12 or 3.10 is on PATH or under pyenv: the ttnn wheel is made for these two; \
-         install one, or give --python"
+         install one, or drive another ttnn with `freeorder conform --python P`"
     )]
     NoPython,
     /// A command failed.

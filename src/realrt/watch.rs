@@ -13,6 +13,24 @@ use crate::units::BufferType;
 /// What an oracle says: its name, and the facts.
 pub(super) type Finding = (&'static str, String);
 
+/// The names of the oracles.
+pub const ORACLES: [&str; 14] = [
+    "failed-call",
+    "use-after-free",
+    "use-of-nothing",
+    "touches-other",
+    "frees-anothers",
+    "circular-buffers-nowhere",
+    "circular-buffers-not-cleared",
+    "graph-blocks",
+    "reports-disagree",
+    "no-block",
+    "overlap",
+    "orphan-block",
+    "counters-disagree",
+    "counts-of-the-dead",
+];
+
 /// An owner that no name holds any more: it is part of a cycle.
 #[derive(Clone, Copy, Debug)]
 struct Cycled {

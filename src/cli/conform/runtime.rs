@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
@@ -106,6 +107,12 @@ pub struct StillTable {
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     interrupt::ends_by_itself();
+    if let Some(folder) = &args.out {
+        writable(folder)?;
+    }
+    if let Some(all) = args.duration {
+        UNTIL.get_or_init(|| Instant::now() + all);
+    }
     let installation = installation(args)?;
     let ttnn = version(&installation)?;
     if args.format == Format::Text {
@@ -135,6 +142,30 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         (false, false) => Outcome::Clean,
     })
 }
+
+/// A folder that findings cannot be written to is told before they are looked for.
+fn writable(folder: &Path) -> Result<(), Failure> {
+    let probe = folder.join(format!(".freeorder-{}", std::process::id()));
+    let tried = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, ""));
+    let _ = std::fs::remove_file(&probe);
+    tried.map_err(|error| Failure::input(format!("{}: {error}", folder.display())))
+}
+
+/// Says what is waited for after a few seconds; whoever interrupts waits no longer.
+fn waits(waited: Duration, request: &str) -> bool {
+    if waited == SILENT_MAX {
+        let op = request.split('"').nth(3).unwrap_or("an answer");
+        eprintln!("waiting for Python to answer `{op}`; Ctrl-C ends it");
+    }
+    let is_late = UNTIL.get().is_some_and(|until| Instant::now() >= *until);
+    !(interrupt::was_asked() || is_late && waited >= SILENT_MAX)
+}
+
+/// When the time of `--for` is over: what does not answer soon after that counts as hung.
+static UNTIL: OnceLock<Instant> = OnceLock::new();
+
+/// How long nothing is said; a multiple of a quarter of a second.
+const SILENT_MAX: Duration = Duration::from_secs(10);
 
 /// The runtime that is meant: of a folder that `setup-runtime` made, or of an interpreter.
 fn installation(args: &Args) -> Result<Installation, Failure> {
@@ -170,7 +201,7 @@ fn absolute(path: PathBuf) -> PathBuf {
 
 /// The wheel's version, which is asked before anything else: it fails if there is no ttnn.
 fn version(installation: &Installation) -> Result<String, Failure> {
-    let answer = Process::new(installation, Machine::N150, 0).ask(&Request::Hello);
+    let answer = Process::new(installation, Machine::N150, 0).waiting(waits).ask(&Request::Hello);
     let Answer { version, .. } = answer.map_err(|death| {
         let python = installation.python.display();
         Failure::input(format!("{python} cannot run the driver: {} {}", death.ending, death.said))
@@ -205,7 +236,7 @@ fn hunt(
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or(cores, usize::from);
-    let process = |number| Process::new(installation, machine, number);
+    let process = |number| Process::new(installation, machine, number).waiting(waits);
     let mut processes: Vec<Process> = (0..jobs).map(process).collect();
     let found = hunt.run(&mut processes);
     row(args, machine, (found, started), ttnn)
@@ -282,7 +313,7 @@ fn known(args: &Args, installation: &Installation, ttnn: &str) -> Result<Outcome
             .map_err(|error| Failure::input(format!("{}: {error}", known.id)))?;
         let case = Case::of(&scenario);
         let machine = case.start().machine;
-        let process = process.insert(Process::new(installation, machine, 0));
+        let process = process.insert(Process::new(installation, machine, 0).waiting(waits));
         let check = Check { known: Some(known.id), ..Check::default() };
         let (happens, what) = match run(process, &case, &check) {
             Ran::Deviated(deviation) if known.is_shown_by(&case, &deviation) => {
