@@ -329,6 +329,10 @@ impl Draft {
         match parent {
             Some((parent, _)) => self.push(Op::Submesh { mesh, parent, shape, at }),
             None if is_part => return,
+            // The runtime lays lines along the ring of the system, the model straight: on the first
+            // row they are the same.
+            None if shape.columns == 1 && rows > 1 => return,
+            None if rows == 1 => self.push(Op::Open { mesh, shape, at: (0, at.1) }),
             None => self.push(Op::Open { mesh, shape, at }),
         }
         self.meshes.push((mesh, shape));

@@ -96,7 +96,7 @@ impl Runtime {
             (0, 0) => self.setup.machine.device_ids(shape),
             _ => None,
         };
-        let chips = chips.or_else(|| opened(&self.setup.chips(), whole, shape, at));
+        let chips = chips.or_else(|| rectangle(&self.setup.chips(), whole, shape, at));
         let chips = chips.ok_or_else(|| {
             Refusal::new(format!(
                 "Requested mesh shape MeshShape([{}, {}]) at ({}, {}) does not fit in the system \
@@ -286,27 +286,6 @@ impl Runtime {
     }
 }
 
-/// The chips of a mesh that is opened: a line is laid along the ring of the system's two rows,
-/// from where it is asked for, so that `1x2` at `1,0` is the lower left chip and the one above it.
-/// Measured on the real runtime. On more rows, where it folds lines otherwise, they lie straight.
-fn opened(
-    chips: &[DeviceId],
-    system: MeshShape,
-    shape: MeshShape,
-    at: (u8, u8),
-) -> Option<Vec<DeviceId>> {
-    let straight = rectangle(chips, system, shape, at)?;
-    let is_line = shape.rows == 1 || shape.columns == 1;
-    if system.rows != 2 || !is_line || straight.len() == chips.len() {
-        return Some(straight);
-    }
-    let (there, back) = chips.split_at(usize::from(system.columns));
-    let mut ring = there.iter().chain(back.iter().rev()).copied().cycle();
-    let first = *straight.first()?;
-    let length = straight.len();
-    Some(ring.by_ref().skip_while(|&chip| chip != first).take(length).collect())
-}
-
 /// The chips of a rectangle of a mesh, row by row; none if it does not fit.
 fn rectangle(
     chips: &[DeviceId],
@@ -331,28 +310,4 @@ fn rectangle(
             chips.get(index).copied()
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As the real runtime opened them on a T3K: a rectangle lies straight, a line along the ring.
-    #[test]
-    fn a_line_is_opened_along_the_ring() {
-        let chips = [4, 0, 2, 6, 5, 1, 3, 7].map(DeviceId);
-        let system = MeshShape { rows: 2, columns: 4 };
-        let on = |rows, columns, at| {
-            let chips = opened(&chips, system, MeshShape { rows, columns }, at);
-            chips.map(|chips| chips.iter().map(|chip| chip.0).collect::<Vec<_>>())
-        };
-        assert_eq!(on(1, 2, (0, 1)), Some(vec![0, 2]));
-        assert_eq!(on(1, 2, (1, 0)), Some(vec![5, 4]));
-        assert_eq!(on(1, 3, (1, 1)), Some(vec![1, 5, 4]));
-        assert_eq!(on(1, 4, (1, 0)), Some(vec![5, 4, 0, 2]));
-        assert_eq!(on(2, 1, (0, 3)), Some(vec![6, 7]));
-        assert_eq!(on(2, 1, (0, 0)), Some(vec![4, 0]));
-        assert_eq!(on(2, 2, (0, 1)), Some(vec![0, 2, 1, 3]));
-        assert_eq!(on(1, 3, (1, 2)), None);
-    }
 }
