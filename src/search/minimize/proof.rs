@@ -62,7 +62,7 @@ pub struct Proof {
 /// let case = Case::of(&text.parse::<Scenario>()?);
 /// let (mut options, limits) = (Options::default(), Limits::default());
 /// let (minimized, proof) = minimize_and_prove(&case, &mut Model::new(aim), &mut options, limits)?;
-/// assert_eq!(minimized.case.ops.len(), 3);
+/// assert_eq!(minimized.case.ops.len(), 4);
 /// assert!(proof.is_some_and(|proof| proof.sequences > 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -178,8 +178,8 @@ fn verdict(named: &Named, question: &mut Question, watch: Watch<'_>) -> Option<V
     let mut always = Vec::new();
     if passing(&decided).is_empty() {
         always = self::always(&Cubes::all(), question, watch)?;
-        // Nobody can say what else should be true of bytes that two owners hold under every set, nor
-        // what a tracker should count there.
+        // Nobody can say what else should be true of bytes that two owners hold under every set,
+        // nor what a tracker should count there.
         let lost = always.contains(&OracleName::Overlap);
         let left_out = if lost { question.oracles().to_vec() } else { always.clone() };
         *question = question.clone().except(&left_out);
