@@ -473,8 +473,8 @@ fn a_reduced_ordering_meets_no_cause_that_the_ordering_does_not() {
             for one in result.violations() {
                 let aim = Aim { fixes, server, failure: Failure::Class(one.class) };
                 let mut options = minimize::Options::default();
-                let small =
-                    minimize::minimize(&one.case, &mut Model::new(aim), &mut options).unwrap();
+                let mut model = Model::new(aim).keeping_causes();
+                let small = minimize::minimize(&one.case, &mut model, &mut options).unwrap();
                 let before = met(&one.case, fixes, server, one.class).0;
                 let after = met(&small.case, fixes, server, one.class).0;
                 let told = format!("{} under {fixes}\n{}", one.class, small.case.scenario());

@@ -303,7 +303,8 @@ fn violation(
         let aim = Aim { fixes: args.fixes, server: args.server, failure };
         let ask = || interrupt::was_asked();
         let mut options = minimize::Options { deadline, interrupted: Some(&ask), log: None };
-        minimize(&one.case, &mut Model::new(aim), &mut options).map(|minimized| minimized.case)
+        let mut model = Model::new(aim).keeping_causes();
+        minimize(&one.case, &mut model, &mut options).map(|minimized| minimized.case)
     });
     let minimized = minimized.and_then(Result::ok);
     let shown = minimized.as_ref().unwrap_or(&one.case);

@@ -63,16 +63,6 @@ pub struct Hunted {
     pub foreign: Causes,
 }
 
-impl Hunted {
-    /// The failure of a case, for no cause that the case does not meet until it fails.
-    #[must_use]
-    pub fn of(case: &Case, aim: Aim) -> Self {
-        let mut model = Model::new(aim);
-        let met = model.fails(case).map(|steps| model.causes(case, steps));
-        Self { aim, foreign: met.map_or(Causes::NONE, |met| Causes::ALL.without(met)) }
-    }
-}
-
 impl From<Aim> for Hunted {
     /// The failure, for whatever cause.
     fn from(aim: Aim) -> Self {
@@ -128,6 +118,7 @@ pub struct Model {
     aim: Aim,
     replayer: Replayer,
     other: Option<Replayer>,
+    keeps_causes: bool,
 }
 
 impl Model {
@@ -138,7 +129,26 @@ impl Model {
             aim,
             replayer: Replayer::new(aim.fixes, aim.server),
             other: aim.failure.without().map(|fixes| Replayer::new(fixes, aim.server)),
+            keeps_causes: false,
         }
+    }
+
+    /// The same model, on which a reduction meets no cause that its input does not meet until it
+    /// fails: what is found must fail for the same reason, and not only in the same class, of which
+    /// something shorter may fail.
+    #[must_use]
+    pub fn keeping_causes(self) -> Self {
+        Self { keeps_causes: true, ..self }
+    }
+
+    /// What a reduction of a case looks for.
+    pub fn hunted(&mut self, case: &Case) -> Hunted {
+        if !self.keeps_causes {
+            return self.aim.into();
+        }
+        let met = self.fails(case).map(|steps| self.causes(case, steps));
+        let foreign = met.map_or(Causes::NONE, |met| Causes::ALL.without(met));
+        Hunted { aim: self.aim, foreign }
     }
 
     /// What it is after.
@@ -153,7 +163,7 @@ impl Model {
             self.aim = aim;
             self.other = aim.failure.without().map(|fixes| Replayer::new(fixes, aim.server));
         } else {
-            *self = Self::new(aim);
+            *self = Self { keeps_causes: self.keeps_causes, ..Self::new(aim) };
         }
     }
 }
@@ -188,7 +198,7 @@ impl Subject for Model {
     }
 
     fn causes(&mut self, case: &Case, steps: usize) -> Causes {
-        self.replayer.causes(case, steps)
+        if self.keeps_causes { self.replayer.causes(case, steps) } else { Causes::NONE }
     }
 
     fn turns(&mut self, case: &Case) -> Vec<Turn> {
@@ -196,6 +206,7 @@ impl Subject for Model {
     }
 
     fn better(&mut self, input: &Case, result: &Case, limits: Limits) -> Option<Case> {
-        optimum(input, result, self.aim, limits).better
+        let hunted = self.hunted(input);
+        optimum(input, result, hunted, limits).better
     }
 }

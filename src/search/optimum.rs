@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aim::{Aim, Hunted};
+use super::aim::Hunted;
 use super::enumerate::{Limits, alphabet_on, enumerate, enumerate_smaller};
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CircularBufferSpec, MeshHandle, Name, Op, Pages,
@@ -52,18 +52,18 @@ impl Optimum {
 }
 
 /// Looks at every sequence of the words of the input that is shorter than the result, and at those
-/// as long whose sizes sum up to less; what meets a cause that the input does not is no failure.
+/// as long whose sizes sum up to less; what meets a foreign cause is no failure.
 ///
 /// Threads do not take turns in those sequences.
 #[must_use]
-pub fn optimum(input: &Case, result: &Case, aim: Aim, limits: Limits) -> Optimum {
+pub fn optimum(input: &Case, result: &Case, hunted: impl Into<Hunted>, limits: Limits) -> Optimum {
     let Some(letters) = words(input, result, limits.states_max.min(LETTERS_MAX)) else {
         let letters = Vec::new();
         return Optimum { letters, sequences: 0, states: 0, better: None, limited: true };
     };
     let start = Case { setup: input.setup.clone(), ..Case::default() };
     let count = result.ops.len();
-    let hunted = Hunted::of(input, aim);
+    let hunted = hunted.into();
     let shorter = enumerate(&start, &letters, hunted, count.saturating_sub(1), limits);
     let mut optimum = Optimum {
         sequences: shorter.sequences,

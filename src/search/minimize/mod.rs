@@ -1,9 +1,9 @@
 //! The one reducer: a failing case becomes a few readable lines that fail the same way.
 //!
-//! The same way is in the same class, and for no cause that the input does not have: a class says
-//! which question was answered wrongly, and not what led there. So until it fails no result meets
-//! one of the marks that are causes by themselves, see [`Mark::is_cause`], unless the input does;
-//! what is said below of other cases that fail leaves those out that do.
+//! The same way is in the same class. A class says which question was answered wrongly, and not
+//! what led there: on a model that keeps causes, see [`Model::keeping_causes`], no result meets,
+//! until it fails, one of the marks that are causes by themselves unless the input does; what is
+//! said below of other cases that fail leaves those out that do.
 //!
 //! Names are stable, an operation on a missing name is a no-op, and every pass keeps the failure of
 //! its [`Subject`], never a text. The passes run to a fixpoint and can be interrupted at any time:
@@ -29,7 +29,7 @@
 //! minimize` all come to that optimum by [`minimize`] alone.
 //!
 //! [`words`]: super::optimum::words
-//! [`Mark::is_cause`]: crate::mark::Mark::is_cause
+//! [`Model::keeping_causes`]: crate::search::aim::Model::keeping_causes
 
 mod cone;
 mod delete;

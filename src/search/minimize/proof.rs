@@ -10,7 +10,7 @@ use crate::op::{
     TraceHandle,
 };
 use crate::scenario::Case;
-use crate::search::aim::{Aim, Hunted, Model};
+use crate::search::aim::{Hunted, Model};
 use crate::search::enumerate::{Enumeration, Limits, alphabet, enumerate};
 use crate::search::optimum::{Optimum, optimum, size};
 use crate::units::Bytes;
@@ -62,7 +62,7 @@ pub struct Proof {
 /// let case = Case::of(&text.parse::<Scenario>()?);
 /// let (mut options, limits) = (Options::default(), Limits::default());
 /// let (minimized, proof) = minimize_and_prove(&case, &mut Model::new(aim), &mut options, limits)?;
-/// assert_eq!(minimized.case.ops.len(), 4);
+/// assert_eq!(minimized.case.ops.len(), 3);
 /// assert!(proof.is_some_and(|proof| proof.sequences > 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -144,8 +144,7 @@ fn prove(
     model: &mut Model,
     (limits, words): (Limits, Words),
 ) -> Result<Option<Proof>, Case> {
-    let aim = model.aim();
-    let hunted = Hunted::of(input, aim);
+    let hunted = model.hunted(input);
     let mut proof = None;
     let mut left = limits;
     if result.ops.len() <= PROVEN_OPERATIONS_MAX {
@@ -155,11 +154,11 @@ fn prove(
         let plain = alphabet(&with_kinds_of(input, result));
         proof = settle(result, plain, hunted, &mut left)?.or(proof);
         if words == Words::All {
-            proof = compare(input, result, aim, left)?.or(proof);
+            proof = compare(input, result, hunted, left)?.or(proof);
         }
     }
     // Only a difference ties a failure to its cause, so that other words cannot change it.
-    let is_difference = aim.failure.without().is_some();
+    let is_difference = hunted.aim.failure.without().is_some();
     let shorter =
         if is_difference { shorter_in_vocabulary(result, model, (hunted, limits)) } else { None };
     shorter.map_or(Ok(proof), Err)
@@ -182,8 +181,14 @@ fn settle(
 }
 
 /// Looks at every sequence of the input's words that is better than the result.
-fn compare(input: &Case, result: &Case, aim: Aim, left: Limits) -> Result<Option<Proof>, Case> {
-    let Optimum { letters, sequences, states, better, limited } = optimum(input, result, aim, left);
+fn compare(
+    input: &Case,
+    result: &Case,
+    hunted: Hunted,
+    left: Limits,
+) -> Result<Option<Proof>, Case> {
+    let Optimum { letters, sequences, states, better, limited } =
+        optimum(input, result, hunted, left);
     match better {
         Some(better) => Err(better),
         None => Ok((!limited).then_some(Proof { letters, sequences, states, is_of_input: true })),
