@@ -13,7 +13,7 @@ use command::{file, freeorder};
 
 use freeorder::audit::{
     Action, Counted, CounterOf, Device, Event, FindingKind, Kind, Memory, Options, Place, Process,
-    Registered, Released, shm, wire,
+    Reader, Registered, Released, shm, wire,
 };
 use freeorder::units::{Bytes, DeviceAddr};
 
@@ -434,7 +434,7 @@ fn bad_input_is_exit_code_2() {
     }
     let path = file("prose.txt", b"nothing of the sort\n");
     let forced = freeorder(&["audit", &path, "--kind", "wire"]);
-    assert_eq!(forced.status.code(), Some(1), "bytes that are no record");
+    assert_eq!(forced.status.code(), Some(2), "bytes of which none are a record");
     let wrong = freeorder(&["audit", &path, "--kind", "serverlog"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `server-log`"));
     assert_eq!(freeorder(&["audit", "no-such-file"]).status.code(), Some(2));
@@ -481,8 +481,8 @@ fn a_file_of_another_kind_is_not_clean() {
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains(why), "{kind}: {said}");
     };
-    refused("server-log", "README.md", "no line of it is one of a server-log");
-    refused("buffer-log", "README.md", "no line of it is one of a buffer-log");
+    refused("server-log", "README.md", "nothing in it is of a server-log");
+    refused("buffer-log", "README.md", "nothing in it is of a buffer-log");
     if cfg!(not(feature = "sqlite")) {
         refused("report-db", "README.md", "this does not begin as one");
     }
@@ -499,4 +499,12 @@ fn a_line_without_an_end_is_torn() {
     let torn = audit(log.as_bytes()).counts();
     assert!(torn.contains(&("torn", 1)), "{torn:?}");
     assert!(!torn.iter().any(|&(kind, _)| kind == "cut-end"), "{torn:?}");
+    // What stands behind a megabyte of something else is nobody's line, and one line.
+    let log = format!("{}{whole}\n{whole}\n", "x".repeat(3 << 20));
+    let options = Options { kind: Some(Kind::ServerLog), ..Options::default() };
+    let mut reader = Reader::new(Box::new(std::io::Cursor::new(log)), options).unwrap();
+    let mut events = Vec::new();
+    while reader.read(&mut events).unwrap() {}
+    let places: Vec<Place> = events.iter().map(|event| event.place).collect();
+    assert_eq!((places, reader.places()), (vec![Place(2)], 2));
 }

@@ -5,10 +5,12 @@
 //! a thousand times too often (allocation-server.md 4).
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 
 use memchr::memmem;
 use regex_lite::Regex;
+
+use super::read::chunks::LINE_MAX;
 
 /// What stands in each line that any script takes for ALLOC, FREE, and FREE of something unknown: a
 /// line is read by the expressions of what it has only.
@@ -129,8 +131,11 @@ pub fn as_published(mut log: impl BufRead) -> io::Result<Vec<Published>> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        if log.read_until(b'\n', &mut line)? == 0 {
+        if log.by_ref().take(LINE_MAX as u64).read_until(b'\n', &mut line)? == 0 {
             return Ok(all.into_iter().map(Counting::result).collect());
+        }
+        if line.len() == LINE_MAX && !line.ends_with(b"\n") {
+            log.skip_until(b'\n')?;
         }
         let has = needed.each_ref().map(|needed| needed.find(&line).is_some());
         if has.contains(&true) {

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 use super::input::Input;
 use super::output::{self, Failure, Outcome};
-use crate::audit::{Auditor, Kind, Options, Published, ReadError, as_published, wire};
+use crate::audit::{Action, Auditor, Kind, Options, Published, ReadError, as_published, wire};
 use progress::Progress;
 pub use report::AuditReport;
 use report::FileReport;
@@ -109,7 +109,7 @@ fn audit(path: &Path, args: &Args) -> Result<FileReport, Failure> {
     loop {
         events.clear();
         let more = reader.read(&mut events).map_err(|error| input.unreadable(&error))?;
-        is_of_its_kind |= !events.is_empty();
+        is_of_its_kind |= events.iter().any(|event| !matches!(event.action, Action::Resync(_)));
         auditor.events_in(&events);
         if !more {
             break;

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 const PIECE: usize = 32 << 10;
 
 /// A line longer than this is no line of any input; the rest of it is skipped.
-const LINE_MAX: usize = 1 << 20;
+pub const LINE_MAX: usize = 1 << 20;
 
 /// The bytes of an input, a piece at a time.
 pub struct Chunks {
@@ -15,12 +15,14 @@ pub struct Chunks {
     /// The part of the buffer that nobody has taken yet.
     rest: std::ops::Range<usize>,
     ended: bool,
+    /// What comes is the rest of a line that was too long.
+    skips: bool,
     taken: u64,
 }
 
 impl Chunks {
     pub fn new(source: Box<dyn Read>) -> Self {
-        Self { source, buffer: vec![0; PIECE], rest: 0..0, ended: false, taken: 0 }
+        Self { source, buffer: vec![0; PIECE], rest: 0..0, ended: false, skips: false, taken: 0 }
     }
 
     /// The bytes given out so far.
@@ -59,6 +61,7 @@ impl Chunks {
 
     /// Makes whole lines available; how many bytes they are, 0 at the end.
     pub fn lines(&mut self) -> io::Result<usize> {
+        self.skip()?;
         let mut searched = 0;
         loop {
             if self.rest.len() > searched {
@@ -69,10 +72,24 @@ impl Chunks {
                 searched = self.rest.len();
             }
             if self.ended || searched >= LINE_MAX {
+                self.skips = !self.ended;
                 return Ok(self.rest.len());
             }
             self.read()?;
         }
+    }
+
+    /// Goes to the end of a line that was too long.
+    fn skip(&mut self) -> io::Result<()> {
+        while self.skips {
+            let end = memchr::memchr(b'\n', self.available()).map(|end| end + 1);
+            self.take(end.unwrap_or(self.rest.len()));
+            self.skips = end.is_none() && !self.ended;
+            if self.skips {
+                self.read()?;
+            }
+        }
+        Ok(())
     }
 
     fn read(&mut self) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Readers: whatever the input is, it becomes events, a batch at a time.
 
 mod buffer_log;
-mod chunks;
+pub(super) mod chunks;
 mod cursor;
 mod graph;
 mod number;
@@ -162,7 +162,7 @@ pub enum ReadError {
     )]
     UnknownKind,
     /// Nothing in it is what it was to be taken for.
-    #[error("no line of it is one of a {0}; without --kind its content decides what it is")]
+    #[error("nothing in it is of a {0}; without --kind its content decides what it is")]
     OtherKind(Kind),
     /// No graph capture.
     #[error("not a graph capture: {0}")]
