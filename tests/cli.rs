@@ -101,11 +101,15 @@ fn a_hunt_that_cannot_be_asked_for_does_not_begin() {
     let output = freeorder(&["conform", "--runtime", "nowhere", "--only", "overlaps"]);
     assert_eq!(code(&output), 2);
     let said = stderr(&output);
-    assert!(said.contains("there is no oracle `overlaps`"), "{said}");
+    assert!(said.contains("unknown oracle `overlaps`; did you mean `overlap`?"), "{said}");
+    let said = stderr(&freeorder(&["conform", "--runtime", "nowhere", "--only", "nonsense"]));
     assert!(said.contains("orphan-block") && said.contains("graph-blocks"), "{said}");
     // A file is no folder, and Python would not be found either.
     let file = file("no-folder", b"");
     let output = freeorder(&["conform", "--python", "/no/python", "--out", &file]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("no-folder"), "{}", stderr(&output));
+    let output = freeorder(&["explore", "--family", "teardown", "--out", &file]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("no-folder"), "{}", stderr(&output));
 }

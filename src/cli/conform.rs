@@ -118,7 +118,8 @@ fn parse_oracle(text: &str) -> Result<String, String> {
     if ORACLES.contains(&text) {
         return Ok(text.to_owned());
     }
-    Err(format!("there is no oracle `{text}`; there are {}", ORACLES.join(", ")))
+    let hint = crate::suggest::hint(text, ORACLES.into_iter());
+    Err(format!("unknown oracle `{text}`; {hint}"))
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {

@@ -161,6 +161,9 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     if let Some(path) = &args.certificate {
         save::can_write(path, args.file.as_deref())?;
     }
+    if let Some(folder) = &args.out {
+        save::can_write_in(folder)?;
+    }
     let scenario = scenario(args)?;
     if args.print {
         output::print(&scenario.to_string())?;

@@ -60,6 +60,17 @@ pub fn can_write<'a>(
     possible.map_err(|error| failed(path, &error))
 }
 
+/// Says before long work that a folder cannot be made, or takes no files.
+pub fn can_write_in(folder: &Path) -> Result<(), Failure> {
+    let probe = folder.join(format!(".{}.new", std::process::id()));
+    let is_new = !folder.exists();
+    let possible = fs::create_dir_all(folder)
+        .and_then(|()| fs::File::create(&probe))
+        .and_then(|_| fs::remove_file(&probe))
+        .and_then(|()| if is_new { fs::remove_dir(folder) } else { Ok(()) });
+    possible.map_err(|error| failed(folder, &error))
+}
+
 fn target(path: &Path) -> io::Result<Target> {
     let file = match fs::metadata(path) {
         Ok(found) if found.is_dir() => {

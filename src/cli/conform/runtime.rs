@@ -108,7 +108,7 @@ pub struct StillTable {
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
     interrupt::ends_by_itself();
     if let Some(folder) = &args.out {
-        writable(folder)?;
+        save::can_write_in(folder)?;
     }
     if let Some(all) = args.duration {
         UNTIL.get_or_init(|| Instant::now() + all);
@@ -141,14 +141,6 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         (false, true) => Outcome::Found,
         (false, false) => Outcome::Clean,
     })
-}
-
-/// A folder that findings cannot be written to is told before they are looked for.
-fn writable(folder: &Path) -> Result<(), Failure> {
-    let probe = folder.join(format!(".freeorder-{}", std::process::id()));
-    let tried = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, ""));
-    let _ = std::fs::remove_file(&probe);
-    tried.map_err(|error| Failure::input(format!("{}: {error}", folder.display())))
 }
 
 /// Says what is waited for after a few seconds; whoever interrupts waits no longer.

@@ -25,8 +25,9 @@
 //! A result of up to 7 operations without turns is also compared with what is shorter, or as long
 //! with smaller sizes, in the words of the input, see [`words`]: by [`minimize`] in the first 1000
 //! states, which is no promise; by [`minimize_and_prove`] in all of them, as far as its limits
-//! allow, and what it says of that is the [`Proof`]. Of the 200 small inputs of `freeorder bench
-//! minimize` all come to that optimum by [`minimize`] alone.
+//! allow, and what it says of that is the [`Proof`]; it compares what takes turns with what one
+//! thread can do. Of the 200 small inputs of `freeorder bench minimize` all come to that optimum by
+//! [`minimize`] alone.
 //!
 //! [`words`]: super::optimum::words
 //! [`Model::keeping_causes`]: crate::search::aim::Model::keeping_causes

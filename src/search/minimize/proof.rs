@@ -43,7 +43,8 @@ pub struct Proof {
 /// sequences as long as the result and smaller in their sizes are looked at as well. If those are
 /// too many for the limits, it has every kind of operation of that case in its plainest form, on
 /// the names that the result needs; or else the operations of the result. There is no proof of a
-/// result of more than seven operations, of one in which threads take turns, or past a limit.
+/// result of more than seven operations, or past a limit. The sequences are those of one thread: of
+/// a result in which threads take turns, the proof is that one thread cannot do with less.
 ///
 /// Where the failure is a difference between two sets of fixes, a shorter case is also looked for
 /// in the plain words of a program, whether the input has them or not: sequences of them, shortest
