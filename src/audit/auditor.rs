@@ -76,8 +76,8 @@ impl Auditor {
         for batch in events.chunks(BATCH) {
             // Entries lie anywhere in megabytes: those of a batch are fetched all at once, not one
             // after another, each when its event needs it.
-            let found = batch.iter().filter(|event| self.ledger.has(self.key(event))).count();
-            std::hint::black_box(found);
+            let touched = batch.iter().map(|event| self.ledger.touch(self.key(event)));
+            std::hint::black_box(touched.fold(0, |all, one| all ^ one));
             batch.iter().for_each(|event| self.event(event));
         }
     }

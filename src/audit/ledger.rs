@@ -1,4 +1,8 @@
 //! The live keys, and the last of the dead.
+//!
+//! Allocators give a free address out again at once, so a dead key keeps its entry for its next
+//! life. Memory must not grow with the input: when the dead are as many as the living, the older
+//! half of them is forgotten.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
@@ -27,7 +31,7 @@ impl Key {
     }
 }
 
-/// A live key, in a cache line of its own: what is waited for comes at once.
+/// A key, in a cache line of its own: what is waited for comes at once.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub struct Entry {
@@ -39,13 +43,15 @@ pub struct Entry {
     pub is_held: bool,
     /// Whether several processes registered it.
     pub is_shared: bool,
+    /// Whether it is free again.
+    is_dead: bool,
     /// How often it is registered.
     pub references: u32,
     /// Who registered it first.
     pub process: Process,
     /// Its size, as first registered.
     pub size: Bytes,
-    /// Where it was first registered.
+    /// Where it was first registered, or died.
     pub place: Place,
     /// The buffer, where the input tells.
     pub object: Object,
@@ -62,6 +68,7 @@ impl Entry {
             memory: event.memory,
             is_held: true,
             is_shared: false,
+            is_dead: false,
             references,
             process: event.process.unwrap_or_default(),
             size: event.size.unwrap_or_default(),
@@ -72,46 +79,43 @@ impl Entry {
     }
 }
 
-/// A key that is free again.
-#[derive(Clone, Copy, Default)]
-struct Grave {
-    hash: u64,
-    place: Place,
-}
-
-/// How many dead keys are remembered, at first and at most: memory must not grow with the input,
-/// and a small input must not wait for a large table.
-const GRAVES_MIN: usize = 1 << 6;
-const GRAVES_MAX: usize = 1 << 16;
+/// So many dead keys are remembered, or as many as there are live ones.
+const DEAD_MAX: usize = 1 << 16;
 
 /// The live keys.
 pub struct Ledger {
-    live: HashTable<Entry>,
-    graves: Vec<Grave>,
-    buried: usize,
+    keys: HashTable<Entry>,
+    dead: usize,
 }
 
 impl Ledger {
     pub fn new() -> Self {
-        let graves = vec![Grave::default(); GRAVES_MIN];
-        Self { live: HashTable::new(), graves, buried: 0 }
+        Self { keys: HashTable::new(), dead: 0 }
     }
 
     /// How many keys live.
     pub fn count(&self) -> u64 {
-        self.live.len() as u64
+        (self.keys.len() - self.dead) as u64
     }
 
     /// Whether a key is live.
     #[inline(always)]
     pub fn has(&self, key: Key) -> bool {
-        self.live.find(key.hash(), |entry| entry.key == key).is_some()
+        self.find(key).is_some_and(|entry| !entry.is_dead)
     }
 
-    /// The entry of a key.
+    /// Reads what is most likely the entry of a key, so that memory has it ready. Nothing is
+    /// decided by what is read: a decision would wait for it, and what is asked for next with it.
+    #[inline(always)]
+    pub fn touch(&self, key: Key) -> u64 {
+        self.keys.find(key.hash(), |_| true).map_or(0, |entry| entry.key.address.0)
+    }
+
+    /// The entry of a live key.
     #[inline(always)]
     pub fn get(&mut self, key: Key) -> Option<&mut Entry> {
-        self.live.find_mut(key.hash(), |entry| entry.key == key)
+        let entry = self.keys.find_mut(key.hash(), |entry| entry.key == key)?;
+        (!entry.is_dead).then_some(entry)
     }
 
     /// Adds a key; false if it is there already. Its entry is made where it is to be: one that is
@@ -119,13 +123,20 @@ impl Ledger {
     #[inline(always)]
     pub fn insert(&mut self, key: Key, entry: impl FnOnce() -> Entry) -> bool {
         let is_same = |other: &Entry| other.key == key;
-        match self.live.entry(key.hash(), is_same, |entry| entry.key.hash()) {
+        match self.keys.entry(key.hash(), is_same, |entry| entry.key.hash()) {
             Slot::Vacant(slot) => {
                 slot.insert(entry());
-                true
             }
-            Slot::Occupied(_) => false,
+            Slot::Occupied(slot) => {
+                let old = slot.into_mut();
+                if !old.is_dead {
+                    return false;
+                }
+                *old = entry();
+                self.dead -= 1;
+            }
         }
+        true
     }
 
     /// Removes a key, which died at this place, if it is as expected.
@@ -136,51 +147,45 @@ impl Ledger {
         place: Place,
         is_expected: impl Fn(&Entry) -> bool,
     ) -> Option<Entry> {
-        let hash = key.hash();
-        let found = self.live.find_entry(hash, |entry| entry.key == key).ok()?;
-        if !is_expected(found.get()) {
-            return None;
+        let found = self.get(key).filter(|entry| is_expected(entry))?;
+        let entry = *found;
+        (found.is_dead, found.place) = (true, place);
+        self.dead += 1;
+        if self.dead > DEAD_MAX && self.dead > self.keys.len() / 2 {
+            self.forget();
         }
-        let (entry, _) = found.remove();
-        self.bury(Grave { hash, place });
         Some(entry)
     }
 
-    #[inline(always)]
-    fn bury(&mut self, grave: Grave) {
-        let mask = self.graves.len() - 1;
-        self.graves[grave.hash as usize & mask] = grave;
-        self.buried += 1;
-        if self.buried > mask / 2 && mask + 1 < GRAVES_MAX {
-            self.grow();
-        }
+    /// Forgets the older half of the dead.
+    #[cold]
+    fn forget(&mut self) {
+        let dead = self.keys.iter().filter(|entry| entry.is_dead);
+        let mut places: Vec<Place> = dead.map(|entry| entry.place).collect();
+        let (_, &mut middle, _) = places.select_nth_unstable(self.dead / 2);
+        self.keys.retain(|entry| !entry.is_dead || entry.place > middle);
+        self.dead = self.keys.iter().filter(|entry| entry.is_dead).count();
     }
 
-    #[cold]
-    fn grow(&mut self) {
-        let larger = vec![Grave::default(); self.graves.len() * 4];
-        let old = std::mem::replace(&mut self.graves, larger);
-        self.buried = 0;
-        let used = old.into_iter().filter(|grave| grave.place != Place(0));
-        used.for_each(|grave| self.bury(grave));
+    #[inline(always)]
+    fn find(&self, key: Key) -> Option<&Entry> {
+        self.keys.find(key.hash(), |entry| entry.key == key)
     }
 
     /// Where a key died, if that is remembered.
     pub fn died(&self, key: Key) -> Option<Place> {
-        let hash = key.hash();
-        let grave = self.graves[hash as usize & (self.graves.len() - 1)];
-        (grave.hash == hash && grave.place != Place(0)).then_some(grave.place)
+        self.find(key).filter(|entry| entry.is_dead).map(|entry| entry.place)
     }
 
     /// The live keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.live.iter()
+        self.keys.iter().filter(|entry| !entry.is_dead)
     }
 
     /// Removes the keys of a process.
     pub fn reap(&mut self, process: Process, mut each: impl FnMut(&Entry)) {
-        self.live.retain(|entry| {
-            let stays = entry.process != process;
+        self.keys.retain(|entry| {
+            let stays = entry.is_dead || entry.process != process;
             if !stays {
                 each(entry);
             }
@@ -190,8 +195,8 @@ impl Ledger {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.live.clear();
-        self.graves.fill(Grave::default());
+        self.keys.clear();
+        self.dead = 0;
     }
 
     /// The keys in the order of place, device and address.
@@ -205,6 +210,34 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::event::Action;
+
+    /// A key that lives, dies and lives again is one entry; of the dead the last are remembered.
+    #[test]
+    fn the_last_of_the_dead_are_remembered() {
+        let mut ledger = Ledger::new();
+        let all = 5 * DEAD_MAX as u64;
+        let key = |at: u64| Key { device: Device(0), region: 0, address: DeviceAddr(at << 10) };
+        for at in 1..=all {
+            let event = Event::new(Place(at), Action::Other);
+            assert!(ledger.insert(key(at), || Entry::of(key(at), &event, 1)));
+            assert!(!ledger.insert(key(at), || Entry::of(key(at), &event, 1)));
+            let died = ledger.take(key(at), Place(at + 1), |entry| entry.references == 1);
+            assert_eq!(died.map(|entry| entry.place), Some(Place(at)));
+            assert!(!ledger.has(key(at)) && ledger.get(key(at)).is_none());
+            assert_eq!(ledger.count(), 0);
+            assert!(ledger.keys.len() <= DEAD_MAX + 1, "memory grows with the input");
+        }
+        assert_eq!(ledger.iter().count(), 0);
+        let last = DEAD_MAX as u64 / 2;
+        assert!((all - last + 1..=all).all(|at| ledger.died(key(at)) == Some(Place(at + 1))));
+        assert_eq!(ledger.died(key(1)), None);
+        let event = Event::new(Place(all + 2), Action::Other);
+        assert!(ledger.insert(key(all), || Entry::of(key(all), &event, 2)));
+        assert_eq!((ledger.died(key(all)), ledger.count()), (None, 1));
+        ledger.reap(Process(0), |entry| assert_eq!(entry.references, 2));
+        assert_eq!(ledger.count(), 0);
+    }
 
     /// An entry that grew beyond a cache line would cost an audit a third of its speed.
     #[test]
