@@ -88,6 +88,10 @@ marks! {
     EntriesReaped = "entries-reaped", "The reaper removed entries of a dead process";
     SameBufferInterleaved = "same-buffer-interleaved",
         "A thread called on a buffer that another one was in the middle of an operation on";
+    DeviceBesideMesh = "device-beside-mesh",
+        "A chip had live buffers of its device's allocator and of a mesh's at once";
+    DeviceClosedWithLiveBuffers = "device-closed-with-live-buffers",
+        "A device closed with live buffers of its own allocator";
 }
 
 impl Mark {
@@ -98,13 +102,21 @@ impl Mark {
         self <= Self::ServerRestarted
     }
 
-    /// Whether it makes chips or closed meshes fail in classes that other programs fail in too: a
-    /// reduction does not bring it in, since what fails then fails for another cause.
+    /// Whether it makes chips, blocks or closed meshes fail in classes that other programs fail in
+    /// too: a reduction does not bring it in, since what fails then fails for another cause.
     #[must_use]
     pub fn is_cause(self) -> bool {
         matches!(
             self,
-            Self::ClosedWithLiveBuffers | Self::ParentClosedFirst | Self::MeshesShareChips
+            Self::ClosedWithLiveBuffers
+                | Self::ParentClosedFirst
+                | Self::MeshesShareChips
+                | Self::DeviceBesideMesh
+                | Self::DeviceClosedWithLiveBuffers
+                | Self::MarkedWithoutRelease
+                | Self::AllocatorEmptied
+                | Self::BackingReleasedAlone
+                | Self::DeviceLocalReleasedAlone
         )
     }
 }

@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use freeorder::choice::{Choices, Seeded};
 use freeorder::fix::{FixSet, Preset};
+use freeorder::generate::{Order, Profile, case};
 use freeorder::journal::{Columns, Tracking};
-use freeorder::op::Op;
-use freeorder::scenario::{Case, Item, Scenario, Simulation};
+use freeorder::mark::Mark;
+use freeorder::op::{Op, ThreadId};
+use freeorder::scenario::{Case, Item, Line, Scenario, Simulation};
 use freeorder::search::aim::{Aim, Failure, Model};
 use freeorder::search::explore::{
     Exploration, Family, Limits, Options, Plan, Reduction, Sizes, Stop, explore,
@@ -432,6 +434,18 @@ fn two_histories_of_one_state_are_of_one_class() {
     assert!(met > 5, "{met}");
 }
 
+const CAUSES: [Mark; 9] = [
+    Mark::ClosedWithLiveBuffers,
+    Mark::ParentClosedFirst,
+    Mark::MeshesShareChips,
+    Mark::DeviceBesideMesh,
+    Mark::DeviceClosedWithLiveBuffers,
+    Mark::MarkedWithoutRelease,
+    Mark::AllocatorEmptied,
+    Mark::BackingReleasedAlone,
+    Mark::DeviceLocalReleasedAlone,
+];
+
 /// The marks that are causes of failures by themselves, up to the first violation of a class.
 #[derive(Default)]
 struct Met(BTreeSet<&'static str>);
@@ -439,7 +453,7 @@ struct Met(BTreeSet<&'static str>);
 impl freeorder::event::Observer for Met {
     fn observe(&mut self, _: freeorder::event::Tick, event: &freeorder::event::Event<'_>) {
         if let freeorder::event::Event::Reached(mark) = event
-            && mark.is_cause()
+            && CAUSES.contains(mark)
         {
             self.0.insert(mark.name());
         }
@@ -488,6 +502,40 @@ fn a_reduced_ordering_meets_no_cause_that_the_ordering_does_not() {
         }
     }
     assert!(reduced > 30 && without > 10, "{reduced} {without}");
+}
+
+/// The same of random programs, of which the last steps come in any order.
+#[test]
+fn a_reduction_of_a_random_program_meets_no_cause_that_the_program_does_not() {
+    let (mut reduced, mut apart) = (0, 0);
+    let seeds = if cfg!(feature = "slow-tests") { 400 } else { 60 };
+    let profiles = [Profile::Lifecycle, Profile::Submesh, Profile::Teardown, Profile::Tame];
+    for (profile, seed) in profiles.into_iter().flat_map(|one| (0..seeds).map(move |n| (one, n))) {
+        let whole = case(profile, Order::Urw, &mut Seeded::new(seed));
+        let line = |(_, op): &(ThreadId, Op)| Line::new(Item::Op(ThreadId(0), op.clone()));
+        let (first, last) = whole.ops.split_at(whole.ops.len().saturating_sub(4));
+        let setup = whole.setup.iter().map(|&fact| Line::new(Item::Setup(fact)));
+        let mut lines: Vec<Line> = setup.chain(first.iter().map(line)).collect();
+        lines.push(Line::new(Item::Any(last.iter().map(line).collect())));
+        let preset = [Preset::Sound, Preset::ForkHead, Preset::Final, Preset::UpstreamShm];
+        let (fixes, server) = (preset[seed as usize % 4].fixes(), ServerKind::K2);
+        let limits = Limits { states_max: 2_000, ..Limits::default() };
+        let options = Options { limits, ..Options::new(fixes, server) };
+        let result = explore(&Plan::of(&Scenario { lines }), &options);
+        for one in result.violations().filter(|one| one.case.ops.len() <= 24) {
+            let aim = Aim { fixes, server, failure: Failure::Class(one.class) };
+            let mut model = Model::new(aim).keeping_causes();
+            let mut options = minimize::Options::default();
+            let small = minimize::minimize(&one.case, &mut model, &mut options).unwrap();
+            let before = met(&one.case, fixes, server, one.class).0;
+            let after = met(&small.case, fixes, server, one.class).0;
+            let told = format!("{} under {fixes}\n{}", one.class, small.case.scenario());
+            assert!(after.is_subset(&before), "{profile} {seed}: {before:?}, {after:?}, {told}");
+            reduced += 1;
+            apart += usize::from(!before.contains(Mark::DeviceBesideMesh.name()));
+        }
+    }
+    assert!(reduced > 100 && apart > 50, "{reduced} {apart}");
 }
 
 /// Every other verb takes the lines of a block as they stand.

@@ -74,6 +74,44 @@ fn a_mesh_closes_with_live_buffers_only_where_some_are_live() {
     );
 }
 
+/// A device and a mesh over it begin to allocate at one place.
+#[test]
+fn a_device_is_beside_a_mesh_while_both_have_buffers_on_the_chip() {
+    for (one, other) in [("m0", "d0"), ("d0", "m0")] {
+        assert_reached(
+            Mark::DeviceBesideMesh,
+            &format!("open m0 2x4; alloc b0 on {one} dram 4x2048; alloc b1 on {other} l1 64x2048"),
+            &[
+                &format!(
+                    "open m0 2x4; alloc b0 on {one} dram 4x2048; drop b0; \
+                     alloc b1 on {other} dram 4x2048"
+                ),
+                &format!(
+                    "open m0 2x4; alloc b0 on {one} dram 4x2048; alloc b1 on {one} dram 4x2048"
+                ),
+            ],
+        );
+    }
+    // The chips of the corner and beside it are 4 and 0.
+    let apart =
+        "open m0 1x1; open m1 1x1 at 0,1; alloc b0 on m1 dram 4x2048; alloc b1 on d4 dram 4x2048";
+    assert_eq!(times(apart, Mark::DeviceBesideMesh), 0);
+}
+
+#[test]
+fn a_device_closes_with_live_buffers_only_where_nobody_else_holds_it() {
+    let own = "open m0 2x4; alloc b0 on d0 dram 4x2048";
+    assert_reached(
+        Mark::DeviceClosedWithLiveBuffers,
+        &format!("{own}; close m0"),
+        &[
+            &format!("{own}; drop b0; close m0"),
+            &format!("{own}; open m1 2x4; close m0"),
+            "open m0 2x4; alloc b0 on m0 dram 4x2048; close m0",
+        ],
+    );
+}
+
 #[test]
 fn a_parent_closes_first_only_before_what_was_cut_from_it() {
     let cut = "open m0 2x4; submesh m1 of m0 1x2";

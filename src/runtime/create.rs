@@ -140,6 +140,7 @@ impl Runtime {
             let floor = self.l1_floor(&object);
             object.address = self.take_address(out, &object, spec, floor)?;
             object.registered = true;
+            self.note_allocated(out, &object);
         }
         out.emit(Event::BufferCreated {
             object: reference,

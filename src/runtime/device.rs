@@ -44,6 +44,7 @@ impl Runtime {
             let own = &self.allocators[allocator as usize];
             if own.is_alive() && !self.device_is_open(DeviceId(device), own.process()) {
                 let live = self.registered(AllocatorId(allocator));
+                self.note_device_closing(out, live.len());
                 self.end_allocator(out, AllocatorId(allocator), &live);
             }
         }

@@ -98,6 +98,33 @@ impl Runtime {
         }
     }
 
+    /// A device's own allocator is about to go, with so many live buffers.
+    pub(super) fn note_device_closing<S: Surroundings>(&self, out: &mut S, live: usize) {
+        if live > 0 {
+            out.emit(Event::Reached(Mark::DeviceClosedWithLiveBuffers));
+        }
+    }
+
+    /// An owner has got its address: a device and the meshes over it allocate on their own.
+    #[inline]
+    pub(super) fn note_allocated<S: Surroundings>(&self, out: &mut S, object: &Object) {
+        if !self.device_allocators.is_empty() && self.is_beside_another(object) {
+            out.emit(Event::Reached(Mark::DeviceBesideMesh));
+        }
+    }
+
+    #[cold]
+    fn is_beside_another(&self, object: &Object) -> bool {
+        let of_a_mesh = object.mesh.is_some();
+        self.objects.iter().any(|(_, other)| {
+            other.registered
+                && other.process == object.process
+                && other.mesh.is_some() != of_a_mesh
+                && !other.devices.and(object.devices).is_empty()
+                && self.allocators[other.allocator.0 as usize].is_alive()
+        })
+    }
+
     /// A program cache is about to be cleared.
     pub(super) fn note_cache_clear<S: Surroundings>(&self, out: &mut S, mesh: u32) {
         let bound = self.meshes[mesh].cache.iter().flat_map(|&(_, one)| &self.programs[one].bound);
