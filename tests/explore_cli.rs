@@ -69,6 +69,50 @@ fn a_pass_prints_a_certificate_that_can_be_checked() {
     assert_eq!(code(&later), 2);
 }
 
+/// A size that the family does not read says nothing of what was looked at, and cannot be checked.
+#[test]
+fn a_certificate_has_the_sizes_of_its_family_alone() {
+    let path = folder("sizes").join("certificate.json");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let path = path.to_str().unwrap();
+    let made = ["explore", "--family", "teardown", "--fixes", "sound", "--certificate", path];
+    assert_eq!(code(&freeorder(&made)), 0);
+    assert_eq!(code(&freeorder(&["explore", "--verify", path])), 0);
+    let text = std::fs::read_to_string(path).unwrap();
+    for size in ["programs", "submeshes", "threads"] {
+        let altered = text.replacen(&format!("\"{size}\": 0"), &format!("\"{size}\": 2"), 1);
+        assert_ne!(altered, text, "{size}");
+        let altered = freeorder(&["explore", "--verify", &file("sized.json", altered.as_bytes())]);
+        assert_eq!(code(&altered), 2, "{size}: {}", stdout(&altered));
+    }
+    let read = text.replacen("\"views\": 1", "\"views\": 2", 1);
+    assert_ne!(read, text);
+    let read = freeorder(&["explore", "--verify", &file("sized.json", read.as_bytes())]);
+    assert_eq!(code(&read), 1, "{}", stdout(&read));
+}
+
+/// Who does not listen has not made the failures go away.
+#[test]
+fn a_closed_output_leaves_the_exit_code_as_it_is() {
+    let ended = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_freeorder"));
+        command.args(arguments).stdout(writer).stderr(std::process::Stdio::null());
+        command.status().unwrap().code()
+    };
+    let fails = "corpus/canaries/three-fixes-leak.scenario";
+    assert_eq!(ended(&["explore", fails, "--fixes", "three-fixes"]), Some(1));
+    assert_eq!(ended(&["run", fails, "--fixes", "three-fixes", "--trace"]), Some(1));
+    assert_eq!(ended(&["matrix", "--deny", "final"]), Some(1));
+    assert_eq!(ended(&["explore", fails, "--fixes", "sound"]), Some(0));
+    assert_eq!(
+        ended(&["explore", "--family", "reuse", "--fixes", "sound", "--max-states", "9"]),
+        Some(3)
+    );
+    assert_eq!(ended(&["list", "oracles"]), Some(0));
+}
+
 /// A failure prints the shortest ordering, reduced, which can be pasted back and run.
 #[test]
 fn a_failure_is_told_saved_and_can_be_run() {

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::output::{self, Failure, Outcome};
@@ -53,11 +52,7 @@ fn one(args: &Args, file: &Path) -> Result<Outcome, Failure> {
     };
     match &args.output {
         Some(path) => save::write_file(path, &bytes)?,
-        None => {
-            let mut out = io::stdout().lock();
-            out.write_all(&bytes)?;
-            out.flush()?;
-        }
+        None => output::print_bytes(&bytes)?,
     }
     Ok(Outcome::Clean)
 }

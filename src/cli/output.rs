@@ -30,8 +30,6 @@ pub enum Outcome {
 pub enum Failure {
     /// The input is wrong; a diagnostic says where: 2.
     Input(Box<InputError>),
-    /// Standard output was closed: nobody listens, which is no failure.
-    BrokenPipe,
     /// Standard output could not be written to: 2.
     Output(io::Error),
 }
@@ -95,11 +93,7 @@ fn shortened(text: &str, offset: usize) -> String {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            Self::BrokenPipe
-        } else {
-            Self::Output(error)
-        }
+        Self::Output(error)
     }
 }
 
@@ -168,10 +162,22 @@ pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// Prints to standard output.
 pub fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same of what need not be text.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    heard(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Whether standard output took what was written to it. One that was closed is no failure: nobody
+/// listens, and what was found was found all the same.
+pub fn heard(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Clap's own answer: help and version go to standard output and are no failure.
@@ -186,7 +192,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 /// Turns the end of a verb into an exit code, and says on standard error what was wrong.
 pub fn exit_code(done: Result<Outcome, Failure>) -> ExitCode {
     match done {
-        Ok(Outcome::Clean) | Err(Failure::BrokenPipe) => ExitCode::SUCCESS,
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
         Ok(Outcome::Limited) => ExitCode::from(3),
         Ok(Outcome::Interrupted) => ExitCode::from(130),

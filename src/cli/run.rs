@@ -234,7 +234,7 @@ fn observed(args: &Args, scenario: &Scenario) -> Result<Observed, Failure> {
     let report = run(scenario, args.fixes, args.server, PRINTED_MAX, &mut watching);
     let ((Maybe(trace), Maybe(digest)), refusals) = watching;
     if let Some(trace) = trace {
-        trace.finish()?;
+        output::heard(trace.finish())?;
     }
     Ok(Observed { report, digest: digest.map(|digest| digest.hex()), refusals })
 }

@@ -133,20 +133,24 @@ impl Certificate {
         }
     }
 
-    /// The same for a scenario of a family.
+    /// The same for a scenario of a family; a size that the family does not have is 0.
     #[must_use]
     pub fn with_family(self, family: Family, sizes: Sizes) -> Self {
         let name = family.name().to_owned();
-        Self { family: Some(FamilyOf { name, sizes }), ..self }
+        Self { family: Some(FamilyOf { name, sizes: sizes.of(family) }), ..self }
     }
 
     /// The scenario of the family that it names.
     ///
     /// # Errors
-    /// If it names none, or one that does not exist.
+    /// If it names none, or one that does not exist, or a size that this one does not have.
     pub fn scenario(&self) -> Result<Scenario, CertificateError> {
         let family = self.family.as_ref().ok_or(CertificateError::NoScenario)?;
         let named: Family = family.name.parse().map_err(CertificateError::Family)?;
+        if family.sizes != family.sizes.of(named) {
+            let text = format!("the family `{named}` has no other sizes than {}", named.sizes());
+            return Err(CertificateError::Family(text));
+        }
         named.scenario(family.sizes).map_err(CertificateError::Family)
     }
 

@@ -4,9 +4,7 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
+use super::Sizes;
 use crate::allocator::Machine;
 use crate::fix::FixSet;
 use crate::journal::Tracking;
@@ -17,29 +15,6 @@ use crate::server::ServerKind;
 use crate::suggest;
 use crate::units::{Lanes, MeshShape};
 use crate::world::World;
-
-/// How large a scenario of a family is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Sizes {
-    /// Buffers.
-    pub handles: u32,
-    /// Chips of the mesh.
-    pub devices: u32,
-    /// Views of the buffers.
-    pub views: u32,
-    /// Cached programs.
-    pub programs: u32,
-    /// Submeshes.
-    pub submeshes: u32,
-    /// Host threads.
-    pub threads: u32,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self { handles: 2, devices: 2, views: 1, programs: 1, submeshes: 1, threads: 2 }
-    }
-}
 
 /// What a family is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -16,11 +16,13 @@ mod plan;
 mod preemptions;
 mod shortest;
 mod shown;
+mod sizes;
 mod walk;
 
 pub use certificate::{Certificate, CertificateError, digest};
-pub use family::{Family, Sizes};
+pub use family::Family;
 pub use plan::Plan;
+pub use sizes::Sizes;
 
 use std::collections::BTreeSet;
 use std::fmt;
