@@ -195,6 +195,7 @@ files! {
     "device-buffer-beside-a-mesh",
     "failed-allocation-keeps-nothing",
     "hooked-allocation-is-silent",
+    "owner-in-the-key",
     "owner-reports-for-each-chip",
     "parent-closes-before-its-submesh",
     "submesh-in-its-parents-state",
@@ -204,6 +205,16 @@ files! {
     "where-the-guards-fail",
     "where-three-fixes-fails",
 }
+
+/// The folders whose files are scenarios, each with its name; an alphabet is none, but a list of
+/// operations that nobody means to do one after the other.
+pub const SCENARIOS: &[(&str, &[File])] = &[
+    ("claims", CLAIMS),
+    ("defects", DEFECTS),
+    ("regressions", REGRESSIONS),
+    ("canaries", CANARIES),
+    ("sound", SOUND),
+];
 
 /// What a search must find: the first comment of a canary.
 ///
@@ -259,6 +270,7 @@ pub fn is_scenario(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Class;
 
     fn of_folder(name: &str) -> Vec<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
@@ -292,6 +304,24 @@ mod tests {
                 assert_eq!(scenario.to_string(), file.text, "{} prints back", file.name);
             }
         }
+    }
+
+    /// What fails when a process is killed or a message is lost is nothing that a fix of the
+    /// runtime should have to answer for.
+    #[test]
+    fn every_file_says_whose_affair_its_failure_is() {
+        let folders = SCENARIOS.iter().chain(&[("alphabets", ALPHABETS)]);
+        let mut others = 0;
+        for file in folders.flat_map(|(_, list)| *list) {
+            let scenario = file.scenario().expect("the corpus parses");
+            let class = scenario.class_of_lines();
+            if class != Class::Lifecycle {
+                let line = format!("\nclass {}\n", class.name());
+                assert!(file.text.contains(&line), "{}: {}", file.name, line.trim());
+                others += 1;
+            }
+        }
+        assert!(others > 10, "{others}");
     }
 
     /// A canary that does not fail, or is longer than it says, is a canary of nothing.

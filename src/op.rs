@@ -334,3 +334,21 @@ pub enum Op {
     /// which `exit` destroys after the end of `main`.
     Static(Handle),
 }
+
+impl Op {
+    /// Whether it is done to the program and not by it: to its processes, to its messages, or to
+    /// what of them anybody counts.
+    #[must_use]
+    pub fn is_of_surroundings(&self) -> bool {
+        matches!(
+            self,
+            Self::Tracking(_)
+                | Self::ServerRestart
+                | Self::Lose(_)
+                | Self::Stall
+                | Self::Reconnect
+                | Self::Deliver(_)
+                | Self::Kill(_)
+        )
+    }
+}

@@ -35,7 +35,11 @@ pub struct Args {
     /// End with exit code 1 if this preset fails under any server (may be repeated)
     #[arg(long, value_name = "PRESET", value_parser = preset)]
     deny: Vec<Preset>,
-    /// Decide every set of fixes instead of the presets
+    /// Decide every set of fixes instead of the presets, over the whole corpus and every family
+    ///
+    /// Every scenario of claims, defects, regressions, canaries and sound is asked. The reproducers
+    /// of defects are programs like others: their bugs are planted by switches of their own, which
+    /// no set of fixes has. What is in alphabets is no program but lists of operations.
     #[arg(long, conflicts_with = "deny")]
     search: bool,
     /// Search under this server only: k0, k1, k2, k2e or shm (may be repeated)
@@ -44,7 +48,7 @@ pub struct Args {
     /// Threads; all processors if it is not given
     #[arg(long, value_name = "N", requires = "search")]
     jobs: Option<u16>,
-    /// Scenario files to use instead of the corpus
+    /// Scenario files to use instead of the claims of the corpus
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -87,15 +91,22 @@ fn search(args: &Args, scenarios: &[Named]) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// The corpus and every family, with one buffer on two chips; or the files.
+/// Every scenario of the corpus, and every family with one buffer on two chips; or the files.
 fn searched(files: &[PathBuf]) -> Result<Vec<Named>, Failure> {
-    let mut all = scenarios(files)?;
-    if files.is_empty() {
-        for family in Family::ALL {
-            let sizes = Sizes { handles: 1, ..Sizes::default() };
-            let scenario = family.scenario(sizes).map_err(Failure::input)?;
-            all.push(Named { name: format!("family {family}"), scenario });
+    if !files.is_empty() {
+        return scenarios(files);
+    }
+    let mut all = Vec::new();
+    for &(folder, list) in corpus::SCENARIOS {
+        for file in list {
+            let named = embedded(file)?;
+            all.push(Named { name: format!("{folder}/{}", named.name), ..named });
         }
+    }
+    for family in Family::ALL {
+        let sizes = Sizes { handles: 1, ..Sizes::default() };
+        let scenario = family.scenario(sizes).map_err(Failure::input)?;
+        all.push(Named { name: format!("family {family}"), scenario });
     }
     Ok(all)
 }

@@ -106,7 +106,7 @@ impl Preset {
                 .with(Fix::BlockingSend),
             Self::UpstreamShm => upstream,
             Self::Sound => upstream
-                .with(Fix::TypedKey)
+                .with(Fix::OwnerIdKey)
                 .with(Fix::SilentHooked)
                 .with(Fix::SubmeshSharesState)
                 .with(Fix::AtomicAllocation)

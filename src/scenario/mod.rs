@@ -223,14 +223,37 @@ impl Scenario {
         setup.settled()
     }
 
-    /// Its class.
+    /// Its class: what it says, or else what its lines make it.
+    ///
+    /// ```
+    /// use freeorder::scenario::{Class, Scenario};
+    /// let killed: Scenario = "freeorder 1\nopen m0 1x1\nkill q0\n".parse()?;
+    /// let closed: Scenario = "freeorder 1\nopen m0 1x1\nclose m0\n".parse()?;
+    /// assert_eq!((killed.class(), closed.class()), (Class::Environment, Class::Lifecycle));
+    /// # Ok::<(), freeorder::scenario::ScenarioError>(())
+    /// ```
     #[must_use]
     pub fn class(&self) -> Class {
         let mut classes = self.lines.iter().filter_map(|line| match line.item {
             Item::Setup(SetupLine::Class(class)) => Some(class),
             _ => None,
         });
-        classes.next_back().unwrap_or_default()
+        classes.next_back().unwrap_or_else(|| self.class_of_lines())
+    }
+
+    /// The class that its lines make it, whatever it says: the surroundings' if something is done
+    /// to its processes, messages or server, or the client starts late; the application's if a
+    /// cached program is given stale addresses.
+    #[must_use]
+    pub fn class_of_lines(&self) -> Class {
+        let starts_late = Line::new(Item::Setup(SetupLine::Tracked(false)));
+        if self.lines.contains(&starts_late) || self.ops().any(|(_, op)| op.is_of_surroundings()) {
+            Class::Environment
+        } else if self.ops().any(|(_, op)| matches!(op, Op::Run(run) if run.stale)) {
+            Class::Application
+        } else {
+            Class::Lifecycle
+        }
     }
 
     /// Its operations in file order, repeats unrolled.

@@ -93,13 +93,10 @@ pub fn decide<V: Send>(
     cubes: &[Cube],
     ask: &(impl Fn(FixSet) -> Option<(V, Switches)> + Sync),
 ) -> Option<Vec<Decided<V>>> {
-    let parts: Vec<Option<Vec<Decided<V>>>> =
+    // One question without an answer ends them all.
+    let parts: Option<Vec<Vec<Decided<V>>>> =
         cubes.par_iter().map(|&cube| decide_cube(cube, ask)).collect();
-    let mut all = Vec::new();
-    for part in parts {
-        all.append(&mut part?);
-    }
-    Some(all)
+    parts.map(|parts| parts.into_iter().flatten().collect())
 }
 
 fn decide_cube<V: Send>(

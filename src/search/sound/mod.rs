@@ -2,6 +2,7 @@
 
 mod cubes;
 mod decide;
+mod memory;
 mod question;
 mod search;
 

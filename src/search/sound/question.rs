@@ -11,6 +11,8 @@ use crate::search::explore::{self, Limits, Options, Plan};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 
+use super::memory::Memory;
+
 /// A scenario under a server, as it stands or in every ordering, ready to be asked many times.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -22,6 +24,8 @@ pub struct Question {
     server: ServerKind,
     /// The oracles that count.
     oracles: Vec<OracleName>,
+    /// What was answered before, whichever oracles counted.
+    memory: Arc<Memory>,
 }
 
 impl Question {
@@ -30,7 +34,8 @@ impl Question {
     pub fn new(case: Case, server: ServerKind) -> Self {
         let (setup, threads) = (Arc::new(case.start()), case.threads());
         let oracles = OracleName::ALL.into_iter().filter(|oracle| !oracle.is_note()).collect();
-        Self { case, setup, threads, plan: None, server, oracles }
+        let memory = Arc::default();
+        Self { case, setup, threads, plan: None, server, oracles, memory }
     }
 
     /// Whether any oracle fails in any ordering, if the scenario has pending steps; in its lines as
@@ -93,6 +98,19 @@ impl Question {
         if interrupted() {
             return None;
         }
+        let known = self.memory.get(&self.oracles, fixes);
+        known.or_else(|| {
+            let answer = self.run(fixes, interrupted)?;
+            self.memory.put(&self.oracles, fixes, answer);
+            Some(answer)
+        })
+    }
+
+    fn run(
+        &self,
+        fixes: FixSet,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Option<(Option<OracleName>, Switches)> {
         let Some(plan) = &self.plan else {
             let (failing, read) = self.ask_lines(fixes);
             return Some((failing.map(|(oracle, _)| oracle), read));

@@ -112,7 +112,8 @@ pub struct ServerSearch {
     /// What fails under every set in scenarios of class lifecycle.
     pub impossible: Vec<Impossible>,
     /// Scenarios of class lifecycle that no set passes with all shorter ones, and the oracles that
-    /// fail in them under every set that passes those, or one or the other of which does.
+    /// fail in them under every set that passes those, or one or the other of which does; whatever
+    /// else can be passed in them is.
     pub conflicts: Vec<(String, Vec<OracleName>)>,
     /// What each fix does.
     pub effects: Vec<Effect>,
@@ -170,19 +171,14 @@ pub fn search(scenarios: &[Named], server: ServerKind, watch: Watch<'_>) -> Opti
     Some(found)
 }
 
-/// Decides a scenario; if no set passes it, what fails under every set is left out of the question,
-/// and if that is `overlap`, so is everything else.
+/// Decides a scenario; if no set passes it, what fails under every set is left out of the question.
 fn verdict(named: &Named, question: &mut Question, watch: Watch<'_>) -> Option<Verdict> {
     let mut decided = decide_all(&Cubes::all(), question, watch)?;
     let mut runs = decided.len() as u64;
     let mut always = Vec::new();
     if passing(&decided).is_empty() {
         always = self::always(&Cubes::all(), question, watch)?;
-        // Nobody can say what else should be true of bytes that two owners hold under every set,
-        // nor what a tracker should count there.
-        let lost = always.contains(&OracleName::Overlap);
-        let left_out = if lost { question.oracles().to_vec() } else { always.clone() };
-        *question = question.clone().except(&left_out);
+        *question = question.clone().except(&always);
         decided = decide_all(&Cubes::all(), question, watch)?;
         runs += decided.len() as u64;
     }
@@ -239,6 +235,7 @@ impl ServerSearch {
     /// The sets that pass whatever can be passed, the shortest scenarios first.
     fn intersect(&mut self, questions: Vec<Question>, watch: Watch<'_>) -> Option<Vec<Judged>> {
         let mut judged = Vec::new();
+        let mut whole = 0;
         for (verdict, mut question) in self.verdicts.iter().zip(questions) {
             if verdict.class != Class::Lifecycle {
                 continue;
@@ -252,23 +249,28 @@ impl ServerSearch {
             if passing.is_empty() {
                 let mut failing = always(&self.passing, &question, watch)?;
                 question = question.except(&failing);
-                let decided = decide_all(&self.passing, &question, watch)?;
-                passing = self::passing(&decided);
-                if passing.is_empty() {
+                let mut decided = decide_all(&self.passing, &question, watch)?;
+                whole += usize::from(decided.iter().any(|one| one.verdict.is_none()));
+                while decided.iter().all(|one| one.verdict.is_some()) {
                     // Each set fails one or the other: these exclude each other.
                     let others: BTreeSet<OracleName> =
                         decided.iter().filter_map(|one| one.verdict).collect();
                     failing.extend(others);
+                    question = question.except(&failing);
+                    decided = decide_all(&self.passing, &question, watch)?;
                 }
+                passing = self::passing(&decided);
                 self.conflicts.push((verdict.name.clone(), failing));
+            } else {
+                whole += 1;
             }
-            if !passing.is_empty() {
-                self.passing = passing.clone();
-                judged.push((verdict.name.clone(), question, passing));
-            }
+            self.passing = passing.clone();
+            judged.push((verdict.name.clone(), question, passing));
         }
-        if judged.is_empty() && !self.conflicts.is_empty() {
+        if whole == 0 && !self.conflicts.is_empty() {
+            // Every scenario has something of which each set fails one or the other.
             self.passing = Cubes::new(Vec::new());
+            judged.clear();
         }
         Some(judged)
     }
