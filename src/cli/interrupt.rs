@@ -1,4 +1,4 @@
-//! Ctrl-C: verbs that have something to lose end by themselves, all others at once.
+//! Ctrl-C and SIGTERM: verbs that have something to lose end by themselves, all others at once.
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,20 @@ pub fn interrupt() {
     if !ENDS_BY_ITSELF.load(Ordering::Relaxed) || WAS_ASKED.swap(true, Ordering::Relaxed) {
         // Nothing is ever half-written.
         process::exit(INTERRUPTED);
+    }
+}
+
+/// From now on SIGTERM is heard as Ctrl-C is, by every thread that is started later on.
+#[cfg(target_os = "linux")]
+pub fn hear_sigterm() {
+    let mut mask = nix::sys::signal::SigSet::empty();
+    mask.add(nix::sys::signal::Signal::SIGTERM);
+    if mask.thread_block().is_ok() {
+        std::thread::spawn(move || {
+            while mask.wait().is_ok() {
+                interrupt();
+            }
+        });
     }
 }
 

@@ -127,6 +127,11 @@ fn watch_for_interrupts(verb: &Verb) {
     if matches!(verb, Verb::Serve(_)) {
         return;
     }
+    // Of a verb that has a runtime running, somebody must be left to clean up behind it.
+    #[cfg(target_os = "linux")]
+    if matches!(verb, Verb::Conform(_)) {
+        interrupt::hear_sigterm();
+    }
     let _ = verb;
     if let Err(error) = ctrlc::set_handler(interrupt::interrupt) {
         output::say(&format!("warning: cannot watch for Ctrl-C: {error}"));

@@ -102,6 +102,8 @@ impl Installation {
             .env("TT_METAL_LOGGER_LEVEL", "fatal")
             .env("LOGURU_LEVEL", "ERROR")
             .env("TT_METAL_DISABLE_BACKTRACE", "1")
+            // A process of its own has nobody to share memory with, which would stay behind it.
+            .env("OMPI_MCA_btl", "self")
             .env("TT_METAL_CACHE", self.home.join("cache"))
             .env("PYTHONDONTWRITEBYTECODE", "1");
         command
@@ -116,6 +118,8 @@ pub struct Process {
     /// Where the process says what it was doing when it died, and what it prints.
     trace: PathBuf,
     said: PathBuf,
+    /// Where MPI keeps the files of its session.
+    session: PathBuf,
     /// The descriptor of the machine, whose chips are this process's own, and their unique ids.
     descriptor: PathBuf,
     chips: Vec<u64>,
@@ -136,6 +140,7 @@ impl Process {
             machine,
             trace: file("trace"),
             said: file("output"),
+            session: installation.home.join(format!("session.{own}.{number}")),
             descriptor: installation.home.join(format!("{machine}.{own}.{number}.yaml")),
             chips: unique_ids(machine, Some((own, number))),
             waits: |_, _| true,
@@ -157,12 +162,16 @@ impl Process {
         let mut command = self.installation.command(self.machine);
         std::fs::write(&self.descriptor, descriptor_with(self.machine, &self.chips))?;
         command.env("TT_METAL_MOCK_CLUSTER_DESC_PATH", &self.descriptor);
+        std::fs::create_dir_all(&self.session)?;
         command.args(["-u", "-c", DRIVER]).env("FREEORDER_TRACE", &self.trace);
+        command.env("TMPDIR", &self.session);
         Child::start(command.stderr(Stdio::from(said)))
     }
 
-    /// The regions of a process stay when it is gone, with what it did not give back.
-    fn forget_counters(&self) {
+    /// The regions of a process stay when it is gone, with what it did not give back, and so do the
+    /// files of its session if it was killed.
+    fn clean_up(&self) {
+        let _ = std::fs::remove_dir_all(&self.session);
         for &id in &self.chips {
             let _ = std::fs::remove_file(counters::path(id));
         }
@@ -207,8 +216,8 @@ impl Runtime for Process {
             Err(ending) => {
                 self.child = None;
                 // After a kill, what the process did not give back is the next one's to find.
-                if *request != Request::Kill {
-                    self.forget_counters();
+                if !request.kills() {
+                    self.clean_up();
                 }
                 Err(self.death(ending))
             }
@@ -221,14 +230,14 @@ impl Runtime for Process {
 
     fn restart(&mut self) {
         self.child = None;
-        self.forget_counters();
+        self.clean_up();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.child = None;
-        self.forget_counters();
+        self.clean_up();
         for file in [&self.trace, &self.said, &self.descriptor] {
             let _ = std::fs::remove_file(file);
         }

@@ -101,6 +101,14 @@ impl Request {
         }
         Self::On { thread: thread.to_string(), request: Box::new(self) }
     }
+
+    /// Whether the process kills itself, on whatever thread.
+    pub(super) fn kills(&self) -> bool {
+        match self {
+            Self::On { request, .. } => request.kills(),
+            request => *request == Self::Kill,
+        }
+    }
 }
 
 /// What the driver answers.

@@ -100,6 +100,7 @@ pub fn write_around(
          export TT_METAL_MOCK_CLUSTER_DESC_PATH=\"$here/descriptors/$machine.yaml\"\n\
          export TT_METAL_SLOW_DISPATCH_MODE=1 TT_METAL_CACHE=\"$here/cache\"\n\
          export TT_METAL_LOGGER_LEVEL=fatal LOGURU_LEVEL=ERROR TT_METAL_DISABLE_BACKTRACE=1\n\
+         export OMPI_MCA_btl=self\n\
          # The runtime writes a folder `generated` wherever it runs.\n\
          cd \"$here\" && exec '{}' \"$script\" \"$@\"\n",
         installation.python.display()
