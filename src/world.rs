@@ -189,6 +189,11 @@ impl World {
         outcome
     }
 
+    /// The runtime, to be told who calls it and which one it is.
+    pub(crate) fn runtime_mut(&mut self) -> &mut Runtime {
+        &mut self.runtime
+    }
+
     /// Takes the last step or operation back; false if there is none, or nothing is tracked.
     pub fn undo(&mut self) -> bool {
         let Some(mark) = self.marks.pop() else {

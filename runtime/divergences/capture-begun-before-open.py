@@ -1,5 +1,5 @@
-# mismatch: what capture-end raises
-# the runtime says `'NoneType' object is not iterable`, the model nothing
+# oracle: capture-does-not-end
+# a capture goes on, whose end raises `'NoneType' object is not iterable`
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K

@@ -1,5 +1,5 @@
-# mismatch: the counters
-# the runtime says 0 bytes of DRAM on chip 4, the model 2048
+# oracle: not-counted
+# b0, 2048 a chip, is in no counter
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K

@@ -6,7 +6,7 @@ use super::course::Turns;
 use super::walk::{self, Dialect, Held, Step, Walked, Written, notes};
 use super::{Exported, LeftOut};
 use crate::allocator::Machine;
-use crate::op::{BufferHandle, Handle, Op, Place};
+use crate::op::{BufferHandle, Handle, Op, Place, ThreadId};
 use crate::realrt::{Bindings, FORK, IMPORTS, Python, SHARDED, VERSION, Writer};
 use crate::runtime::Runtime;
 use crate::runtime::object::MeshBufferState;
@@ -88,7 +88,7 @@ impl Dialect for Ttnn {
             let mesh = self.writer.mesh_of(*name).and_then(|mesh| model.mesh_device(mesh));
             mesh.is_some_and(|mesh| !mesh.open)
         };
-        self.bindings.raise(op, is_gone, is_closed)
+        self.bindings.raise((ThreadId(0), op), is_gone, is_closed)
     }
 }
 

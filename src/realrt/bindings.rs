@@ -1,12 +1,13 @@
 //! What ttnn's Python bindings refuse, which is above what is modelled.
 
-use crate::op::{BufferHandle, CaptureStep, Op};
+use super::processors::{Processor, Processors};
+use crate::op::{BufferHandle, CaptureStep, Op, ThreadId};
 
 /// The bindings: what they remember.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bindings {
-    /// How many captures have begun and not ended.
-    captures: u32,
+    /// What listens to each thread.
+    pub processors: Processors,
 }
 
 impl Bindings {
@@ -15,7 +16,7 @@ impl Bindings {
     /// `is_gone` says whether a name's tensor is deallocated, `is_closed` whether its mesh is.
     pub fn raise(
         &mut self,
-        op: &Op,
+        (thread, op): (ThreadId, &Op),
         is_gone: impl Fn(&BufferHandle) -> bool,
         is_closed: impl Fn(&BufferHandle) -> bool,
     ) -> Option<&'static str> {
@@ -32,17 +33,25 @@ impl Bindings {
             }
             Op::Use(name) if !is_gone(name) && is_closed(name) => Some("cq_id 0 is out of range"),
             Op::Capture(CaptureStep::Begin(_)) => {
-                self.captures += 1;
+                self.processors.begin(thread);
                 None
             }
-            Op::Capture(CaptureStep::End) if self.captures == 0 => {
-                Some("'NoneType' object is not iterable")
-            }
-            Op::Capture(CaptureStep::End) => {
-                self.captures -= 1;
+            Op::Capture(CaptureStep::End) => match self.processors.end(thread) {
+                Some(Processor::Capture) => None,
+                Some(Processor::Counters) | None => Some("'NoneType' object is not iterable"),
+            },
+            Op::Kill(_) => {
+                *self = Self::default();
                 None
             }
             _ => None,
+        }
+    }
+
+    /// Takes down what a call that returned has made.
+    pub fn note(&mut self, thread: ThreadId, op: &Op) {
+        if matches!(op, Op::Open { .. }) {
+            self.processors.open(thread);
         }
     }
 }

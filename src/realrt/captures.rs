@@ -1,26 +1,23 @@
 //! Which programs with captures can be asked, and what of the process before them matters.
 
-use crate::op::{CaptureStep, Op};
+use std::collections::BTreeMap;
+
+use crate::op::{CaptureStep, Op, ThreadId};
 use crate::scenario::Case;
 
-/// Whether a capture ends that did not begin.
+/// Whether a capture ends that did not begin on its thread.
 pub(super) fn ends_capture_again(case: &Case) -> bool {
-    let mut depth = 0_u32;
-    case.ops.iter().any(|(_, op)| match op {
-        Op::Capture(CaptureStep::Begin(_)) => {
-            depth += 1;
-            false
+    let mut depths: BTreeMap<ThreadId, u32> = BTreeMap::new();
+    case.ops.iter().any(|(thread, op)| {
+        let depth = depths.entry(*thread).or_default();
+        match op {
+            Op::Capture(CaptureStep::Begin(_)) => *depth += 1,
+            Op::Capture(CaptureStep::End) if *depth == 0 => return true,
+            Op::Capture(CaptureStep::End) => *depth -= 1,
+            Op::Kill(_) => depths.clear(),
+            _ => {}
         }
-        Op::Capture(CaptureStep::End) if depth == 0 => true,
-        Op::Capture(CaptureStep::End) => {
-            depth -= 1;
-            false
-        }
-        Op::Kill(_) => {
-            depth = 0;
-            false
-        }
-        _ => false,
+        false
     })
 }
 

@@ -1,9 +1,10 @@
 //! The parts of an answer, each held against what the model says of it.
 
-use super::counters::{self, counted};
+use super::counters;
 use super::graph;
 use super::lockstep::Pair;
 use super::protocol::{Address, BufferSeen, MeshSeen};
+use super::tally::Figures;
 use super::tensors;
 use super::watch::KINDS;
 use crate::allocator::AllocatorId;
@@ -43,7 +44,7 @@ impl Pair<'_> {
             Some((true, Address::At(address))) => address.to_string(),
             Some((true, address)) => format!("{address:?}"),
         };
-        let object = self.simulation.world().runtime().object(name);
+        let object = self.model.runtime().object(name);
         let model = match object {
             None => "that it holds nothing".to_owned(),
             Some(object) if object.state == MeshBufferState::Deallocated => {
@@ -60,7 +61,7 @@ impl Pair<'_> {
     }
 
     fn compare_mesh(&self, name: MeshHandle) -> Vec<Part> {
-        let runtime = self.simulation.world().runtime();
+        let runtime = self.model.runtime();
         let Some(seen) = self.seen.meshes.get(&name.to_string()) else {
             let (real, model) = ("nothing".to_owned(), format!("{name} is there"));
             return vec![("the meshes".to_owned(), real, model)];
@@ -88,7 +89,7 @@ impl Pair<'_> {
     }
 
     fn compare_table(&self, mesh: MeshHandle, seen: &MeshSeen, kind: BufferType) -> Option<Part> {
-        let runtime = self.simulation.world().runtime();
+        let runtime = self.model.runtime();
         let list = runtime.allocator_of(mesh)?.manager(kind).allocator(AllocatorId(0)).ok()?;
         let base = list.config().offset.0;
         let blocks = list.blocks().filter(|block| block.allocated);
@@ -106,7 +107,7 @@ impl Pair<'_> {
 
     /// The rows of `get_buffers`, and the buffers that the model has in the same set.
     fn compare_rows(&self, mesh: MeshHandle, seen: &MeshSeen) -> Option<Part> {
-        let allocator = self.simulation.world().runtime().allocator_of(mesh)?.id();
+        let allocator = self.model.runtime().allocator_of(mesh)?.id();
         let first_mesh = self.first_mesh.unwrap_or(0);
         let rows = self.ledger.registered(allocator).map(|made| {
             let figures = graph::figures(&self.setup, &made.spec);
@@ -145,13 +146,16 @@ impl Pair<'_> {
     }
 
     /// What the process counts of its buffers.
-    fn compare_counters(&self) -> Option<Part> {
+    pub fn compare_counters(&self) -> Option<Part> {
         let all = self.seen.counters.iter().flat_map(|of| BufferType::ALL.map(|kind| (of, kind)));
         let differs = all.filter_map(|((&chip, region), kind)| {
-            let real = region.own[counted(kind) as usize];
-            let model = self.ledger.bytes(chip, kind);
-            let text = format!("{real} bytes of {kind} on chip {chip}");
-            (real != model).then(|| ("the counters".to_owned(), text, model.to_string()))
+            let real = Figures::shown(region, kind);
+            let model = self.ledger.tally.figures(chip, kind).filter(|model| real != *model)?;
+            let (real, model) = match real.own == model.own {
+                true => (real.to_string(), model.to_string()),
+                false => (format!("{} bytes", real.own), model.own.to_string()),
+            };
+            Some(("the counters".to_owned(), format!("{real} of {kind} on chip {chip}"), model))
         });
         differs.into_iter().next().or_else(|| self.compare_circular_buffers())
     }

@@ -170,7 +170,7 @@ pub(super) fn modelled(
 ) -> Vec<String> {
     let mut order = Order::default();
     let mut lines = Vec::new();
-    for (node, cores) in graph.own() {
+    for (node, cores) in graph {
         let (word, object, address, size) = match *node {
             GraphNode::BufferAllocate { object, address, size, .. } => {
                 ("buffer_allocate", object, address, size)

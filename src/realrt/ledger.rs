@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::counters::{Counts, counted};
+use super::tally::Tally;
 use crate::event::{AllocatorId, Event, GraphNode, Observer, Tick};
-use crate::message::{MessageKind, ObjectRef, UniqueId};
+use crate::message::{ObjectRef, UniqueId};
 use crate::op::{BufferSpec, Op, ThreadId};
-use crate::units::{BufferType, DeviceAddr};
+use crate::units::DeviceAddr;
 
 /// A buffer that was made: what was asked for, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,21 +18,8 @@ pub(super) struct Made {
     pub address: DeviceAddr,
 }
 
-/// A capture that has ended: its thread, and each node with the thread that made it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Graph {
-    pub thread: ThreadId,
-    nodes: Vec<(ThreadId, GraphNode, Option<u32>)>,
-}
-
-impl Graph {
-    /// What the capture's own thread did: it sees no other's. With each node goes on how many cores
-    /// the program runs, if not on all of them.
-    pub fn own(&self) -> impl Iterator<Item = (&GraphNode, &Option<u32>)> {
-        let own = self.nodes.iter().filter(|(thread, ..)| *thread == self.thread);
-        own.map(|(_, node, cores)| (node, cores))
-    }
-}
+/// The nodes of a capture; with each goes on how many cores the program runs, if not on all.
+pub(super) type Graph = Vec<(GraphNode, Option<u32>)>;
 
 /// What is known of a program so far.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +29,14 @@ pub(super) struct Ledger {
     thread: ThreadId,
     made: BTreeMap<UniqueId, Made>,
     registered: BTreeMap<AllocatorId, BTreeSet<UniqueId>>,
-    graphs: Vec<Graph>,
+    /// The captures of each thread, the outermost first.
+    graphs: BTreeMap<ThreadId, Vec<Graph>>,
     /// The capture that ended in the last step.
     pub ended: Option<Graph>,
-    /// What is counted for each chip and type.
-    bytes: BTreeMap<(u8, BufferType), u64>,
+    /// Whether what is done now is counted.
+    pub counts: bool,
+    /// The counters in shared memory.
+    pub tally: Tally,
     /// On how many cores each program that was built has circular buffers, and where they end.
     pub programs: BTreeSet<(Option<u32>, DeviceAddr)>,
 }
@@ -74,21 +64,11 @@ impl Ledger {
         ids.filter_map(|id| self.made.get(id))
     }
 
-    /// The bytes that are counted for a chip.
-    pub fn bytes(&self, chip: u8, buffer_type: BufferType) -> u64 {
-        self.bytes.get(&(chip, buffer_type)).copied().unwrap_or(0)
-    }
-
-    /// Counts go on from what the runtime counts.
-    pub fn adopt(&mut self, chip: u8, own: &Counts) {
-        for kind in BufferType::ALL {
-            self.bytes.insert((chip, kind), own[counted(kind) as usize]);
-        }
-    }
-
-    /// A chip was closed: its counters begin anew.
-    pub fn forget(&mut self, chip: u8) {
-        self.bytes.retain(|&(of, _), _| of != chip);
+    /// The process is killed: of what is known, its counters stay.
+    pub fn bury(&mut self) {
+        let mut tally = std::mem::take(&mut self.tally);
+        tally.bury();
+        *self = Self { tally, ..Self::default() };
     }
 }
 
@@ -114,28 +94,21 @@ impl Observer for Ledger {
             }
             Event::AllocatorDestroyed { allocator } => drop(self.registered.remove(&allocator)),
             Event::Captured { depth, node, .. } => {
+                let own = self.graphs.entry(self.thread).or_default();
                 if node == GraphNode::CaptureStart {
-                    self.graphs.push(Graph { thread: self.thread, nodes: Vec::new() });
+                    own.push(Graph::default());
                 }
-                if let Some(graph) = self.graphs.get_mut(depth as usize) {
-                    graph.nodes.push((self.thread, node, self.cores));
+                if let Some(graph) = own.get_mut(depth as usize) {
+                    graph.push((node, self.cores));
                 }
                 if node == GraphNode::CaptureEnd {
-                    self.ended = self.graphs.pop();
+                    self.ended = own.pop();
                 }
             }
             Event::ProgramBuilt { region_end, .. } => {
                 self.programs.insert((self.cores, region_end));
             }
-            Event::Sent(message) => {
-                for chip in message.devices.iter() {
-                    let bytes = self.bytes.entry((chip.0, message.buffer_type)).or_insert(0);
-                    *bytes = match message.kind {
-                        MessageKind::Alloc => *bytes + message.size.0,
-                        MessageKind::Free => bytes.saturating_sub(message.size.0),
-                    };
-                }
-            }
+            Event::Sent(message) if self.counts => self.tally.take(message),
             _ => {}
         }
     }

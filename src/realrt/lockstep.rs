@@ -1,5 +1,6 @@
 //! The model and the runtime in step: the same operation to both, and their answers compared.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,16 +9,14 @@ use super::captures::{ends_capture_again, opens_elsewhere};
 use super::child::Ending;
 use super::known::Known;
 use super::ledger::Ledger;
-use super::process::{Death, Runtime};
+use super::model::Model;
+use super::process::{self, Death};
 use super::protocol::{Answer, ChildSeen, Request};
 use super::translate::{Names, Translated};
-use super::watch::{Step, Watch};
-use crate::fix::{Defect, Preset};
-use crate::journal::Tracking;
+use super::watch::{SUMS, Step, Watch};
 use crate::op::{BufferHandle, BufferSpec, MeshHandle, Op, Place, ThreadId};
-use crate::runtime::Setup;
-use crate::scenario::{Case, Simulation};
-use crate::server::ServerKind;
+use crate::runtime::{Runtime, Setup};
+use crate::scenario::Case;
 use crate::units::Bytes;
 
 /// Where the runtime did what it must not, or what the model does not.
@@ -31,6 +30,9 @@ pub struct Deviation {
     /// The facts.
     pub detail: String,
 }
+
+/// What an oracle says of figures that the model comes to as well.
+pub(super) const AS_MODELLED: &str = ", as modelled";
 
 /// The signal of `kill`.
 const SIGKILL: i32 = 9;
@@ -67,17 +69,8 @@ pub enum Ran {
     Foreign,
 }
 
-/// The model that the runtime is held against.
-///
-/// The published package closes as the main branch did before it deallocated what is left: the
-/// tensors of a closed mesh say that they are allocated, and no graph and no counter shows an end.
-pub(super) fn model(setup: Arc<Setup>) -> Simulation {
-    let fixes = Preset::UpstreamShm.fixes().with_defect(Defect::CloseKeepsBuffers);
-    Simulation::new(setup, fixes, ServerKind::Shm, Tracking::NONE, 0)
-}
-
 /// Runs a case on the runtime and on the model until they part.
-pub fn run(runtime: &mut impl Runtime, case: &Case, check: &Check) -> Ran {
+pub fn run(runtime: &mut impl process::Runtime, case: &Case, check: &Check) -> Ran {
     let setup = Arc::new(case.start());
     if setup.machine != runtime.machine() {
         return Ran::Foreign;
@@ -88,10 +81,10 @@ pub fn run(runtime: &mut impl Runtime, case: &Case, check: &Check) -> Ran {
     if is_alone {
         runtime.restart();
     }
-    let simulation = model(setup.clone());
+    let model = Model::new(setup.clone());
     let mut pair = Pair {
         setup,
-        simulation,
+        model,
         check,
         names: Names::default(),
         watch: Watch::default(),
@@ -123,7 +116,6 @@ pub fn run(runtime: &mut impl Runtime, case: &Case, check: &Check) -> Ran {
                 break;
             }
             passed.get_or_insert(deviation);
-            pair.adopt_counters();
         }
         if *op == Op::Exit {
             return passed.map_or(Ran::Agreed(calls), Ran::Deviated);
@@ -167,7 +159,7 @@ fn one_of(
 }
 
 /// Everything is let go, and every mesh closed: the process serves the next program.
-fn clear(runtime: &mut impl Runtime) -> Option<Difference> {
+fn clear(runtime: &mut impl process::Runtime) -> Option<Difference> {
     match runtime.ask(&Request::Reset) {
         Ok(Answer { ok: true, .. }) => None,
         Ok(Answer { error, .. }) => {
@@ -180,7 +172,7 @@ fn clear(runtime: &mut impl Runtime) -> Option<Difference> {
 
 pub(super) struct Pair<'a> {
     pub(super) setup: Arc<Setup>,
-    pub(super) simulation: Simulation,
+    pub(super) model: Model,
     check: &'a Check,
     pub(super) names: Names,
     watch: Watch,
@@ -198,7 +190,7 @@ pub(super) struct Pair<'a> {
 impl Pair<'_> {
     fn step(
         &mut self,
-        runtime: &mut impl Runtime,
+        runtime: &mut impl process::Runtime,
         (thread, op): (ThreadId, &Op),
         request: &Request,
     ) -> Vec<Difference> {
@@ -206,7 +198,7 @@ impl Pair<'_> {
             Ok(answer) => answer,
             Err(Death { ending: Ending::Code(0), .. }) if *op == Op::Exit => return Vec::new(),
             Err(Death { ending: Ending::Signal(SIGKILL), .. }) if matches!(op, Op::Kill(_)) => {
-                self.killed(op);
+                self.killed((thread, op));
                 return Vec::new();
             }
             Err(death) => return vec![death.told()],
@@ -225,10 +217,16 @@ impl Pair<'_> {
             after: (&self.seen, &self.names),
         };
         let found = self.watch.look(&step);
-        let modelled = self.model((thread, op), &before);
+        let modelled = self.modelled((thread, op), &before);
         self.recount(op, &before);
         let only = self.check.only.as_ref();
         let found = found.into_iter().map(|(oracle, detail)| (format!("oracle: {oracle}"), detail));
+        // That a known fault of the counters comes to just these figures is part of what is known.
+        let is_modelled = !matches!(op, Op::Fork(_)) && self.compare_counters().is_none();
+        let found = found.map(|(class, detail)| match detail.starts_with(SUMS) && is_modelled {
+            true => (class, format!("{detail}{AS_MODELLED}")),
+            false => (class, detail),
+        });
         let found = found.filter(|(class, _)| only.is_none_or(|only| only == class));
         let differs = self.compare(op, &modelled).into_iter().map(|(part, real, model)| {
             let detail = format!("the runtime says {real}, the model {model}");
@@ -239,11 +237,11 @@ impl Pair<'_> {
     }
 
     /// The process was killed: the next one begins as the first did, and counts from 0.
-    fn killed(&mut self, op: &Op) {
+    fn killed(&mut self, (thread, op): (ThreadId, &Op)) {
         self.names.note(op);
-        self.simulation.apply(op, &mut ());
+        self.model.call((thread, op), &mut ());
         self.watch = Watch::default();
-        self.ledger = Ledger::default();
+        self.ledger.bury();
         self.seen = Answer { ok: true, ..Answer::default() };
         self.bindings = Bindings::default();
         self.first_mesh = Some(0);
@@ -263,32 +261,34 @@ impl Pair<'_> {
     }
 
     /// What the model answers: nothing, or the text that it raises.
-    fn model(&mut self, (thread, op): (ThreadId, &Op), before: &Answer) -> Option<String> {
-        self.ledger.begin((thread, op), asked(&self.simulation, op));
-        if let Some(text) = self.beyond_the_model(op, before) {
+    fn modelled(&mut self, (thread, op): (ThreadId, &Op), before: &Answer) -> Option<String> {
+        self.ledger.begin((thread, op), asked(self.model.runtime(), op));
+        if let Some(text) = self.beyond_the_model((thread, op), before) {
             return Some(text.to_owned());
         }
+        self.ledger.counts = self.bindings.processors.counts(thread);
         let mut op = op.clone();
         if let (Plant::Rounding, Op::Alloc { spec, .. }) = (self.check.plant, &mut op) {
             spec.pages.size = spec.pages.size.round_up(Bytes(4096));
         }
-        self.simulation.apply(&op, &mut self.ledger).refused
-    }
-
-    /// What is counted wrongly stays so: from here on differences count.
-    fn adopt_counters(&mut self) {
-        for (&chip, region) in &self.seen.counters {
-            self.ledger.adopt(chip, &region.own);
+        let refused = self.model.call((thread, &op), &mut self.ledger);
+        if refused.is_none() {
+            self.bindings.note(thread, &op);
         }
+        refused
     }
 
-    /// The counters of a chip that is closed are gone, and begin anew when it is opened again.
+    /// What becomes of the counters of a chip that is closed.
     fn recount(&mut self, op: &Op, before: &Answer) {
         for (&chip, region) in &before.counters {
             let now = self.seen.counters.get(&chip).map_or(0, |region| region.references);
-            // No chip is closed by a fork, though its child may detach from it.
-            if region.references > 0 && now == 0 && !matches!(op, Op::Fork(_)) {
-                self.ledger.forget(chip);
+            match region.references.cmp(&now) {
+                // No chip is closed by a fork, though its child may detach from it.
+                Ordering::Greater if matches!(op, Op::Fork(_)) => self.ledger.tally.lose(chip),
+                Ordering::Greater if now == 0 => self.ledger.tally.forget(chip),
+                Ordering::Greater => self.ledger.tally.detach(chip),
+                Ordering::Less => self.ledger.tally.find(chip),
+                Ordering::Equal => {}
             }
         }
         // What the programs before this one left is not known here.
@@ -300,7 +300,11 @@ impl Pair<'_> {
     }
 
     /// What is raised where the runtime's bindings decide, which are not modelled.
-    fn beyond_the_model(&mut self, op: &Op, before: &Answer) -> Option<&'static str> {
+    fn beyond_the_model(
+        &mut self,
+        (thread, op): (ThreadId, &Op),
+        before: &Answer,
+    ) -> Option<&'static str> {
         let is_gone = |name: &BufferHandle| {
             before.buffers.get(&name.to_string()).is_some_and(|(allocated, _)| !allocated)
         };
@@ -309,7 +313,7 @@ impl Pair<'_> {
             let seen = mesh.and_then(|mesh| before.meshes.get(&mesh));
             seen.is_some_and(|seen| seen.closed.is_some())
         };
-        self.bindings.raise(op, is_gone, is_closed)
+        self.bindings.raise((thread, op), is_gone, is_closed)
     }
 
     /// Ids are counted for the whole process: the first that is seen says where this program began.
@@ -319,7 +323,7 @@ impl Pair<'_> {
         }
         for (name, seen) in &self.seen.meshes {
             let number = name.trim_start_matches('m').parse().map_or(u32::MAX, |number| number);
-            let mesh = self.simulation.world().runtime().mesh_device(MeshHandle(number));
+            let mesh = self.model.runtime().mesh_device(MeshHandle(number));
             if let Some(mesh) = mesh {
                 self.first_mesh = Some(seen.id.saturating_sub(mesh.mesh_id));
             }
@@ -343,13 +347,13 @@ impl Pair<'_> {
 }
 
 /// The buffer that an operation makes, and the id of the mesh that it is on.
-pub(super) fn asked(simulation: &Simulation, op: &Op) -> Option<(BufferSpec, u32)> {
+pub(super) fn asked(runtime: &Runtime, op: &Op) -> Option<(BufferSpec, u32)> {
     let (spec, mesh) = match op {
         Op::Alloc { place: Place::Mesh(mesh), spec, .. } => (*spec, *mesh),
         Op::Run(run) => (run.output?.1, run.mesh),
         _ => return None,
     };
-    let mesh = simulation.world().runtime().mesh_device(mesh)?;
+    let mesh = runtime.mesh_device(mesh)?;
     Some((spec, mesh.mesh_id))
 }
 

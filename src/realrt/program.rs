@@ -4,13 +4,13 @@ use crate::allocator::Machine;
 use crate::choice::{Choices, Seeded};
 use crate::op::{
     BufferHandle, BufferSpec, CacheKey, CaptureStep, ChildEnd, Handle, MeshHandle, Moves, Op,
-    Pages, Place, ProcessId, RunMode, RunSpec, ThreadId,
+    Place, ProcessId, RunMode, RunSpec, ThreadId,
 };
 use crate::runtime::Setup;
 use crate::scenario::{Case, SetupLine};
-use crate::units::{BufferType, Bytes, MeshShape};
+use crate::units::{Bytes, MeshShape};
 
-use super::translate;
+use super::{specs, translate};
 
 /// Names of tensors and of meshes in use at a time.
 const BUFFERS: u32 = 8;
@@ -207,7 +207,7 @@ impl Draft {
     fn alloc(&mut self, choices: &mut Seeded) {
         let Some(buffer) = self.free_buffer() else { return };
         let Some(&(mesh, _)) = one_of(&self.meshes, choices) else { return };
-        let spec = spec(choices, self.wild);
+        let spec = specs::spec(choices, self.wild);
         self.push(Op::Alloc { buffer, place: Place::Mesh(mesh), spec });
         self.buffers.push((buffer, mesh, spec));
     }
@@ -291,8 +291,9 @@ impl Draft {
             return;
         }
         let place = choices.pick(self.buffers.len() as u64) as usize;
-        let (name, ..) = self.buffers[place];
+        let (name, _, spec) = self.buffers[place];
         match kind {
+            8 if !translate::fits_host(&spec) => return,
             // What a view outlives is its memory: that is wild.
             1 if !self.wild && self.shared.contains(&name) => return,
             // If another name shows it, it stays; a draft need not know.
@@ -332,6 +333,10 @@ impl Draft {
             // The runtime lays lines along the ring of the system, the model straight: on the first
             // row they are the same.
             None if shape.columns == 1 && rows > 1 => return,
+            // Measured: the system of an N300 is 2x1, along which a line of two lies.
+            None if self.machine == Machine::N300 => {
+                self.push(Op::Open { mesh, shape, at: (0, 0) })
+            }
             None if rows == 1 => self.push(Op::Open { mesh, shape, at: (0, at.1) }),
             None => self.push(Op::Open { mesh, shape, at }),
         }
@@ -370,29 +375,4 @@ impl Draft {
 
 fn one_of<'a, T>(items: &'a [T], choices: &mut Seeded) -> Option<&'a T> {
     items.get(choices.pick(items.len() as u64) as usize)
-}
-
-/// Sizes of pages: tiles of each type, rows whose length is aligned, and rows whose length is not.
-const SIZES: [u64; 12] = [2048, 2048, 2048, 2048, 4096, 1088, 576, 64, 70, 1024, 2000, 9];
-
-fn spec(choices: &mut Seeded, wild: bool) -> BufferSpec {
-    let size = Bytes(SIZES[choices.pick(SIZES.len() as u64) as usize]);
-    let (buffer_type, shards) = match choices.pick(16) {
-        0..=5 => (BufferType::Dram, None),
-        6..=12 => (BufferType::L1, None),
-        13 | 14 => (BufferType::L1, Some(1 + choices.pick(16) as u32)),
-        _ => (BufferType::L1Small, Some(1 + choices.pick(4) as u32)),
-    };
-    let count = match (buffer_type, shards, choices.pick(8)) {
-        (_, Some(shards), _) => shards * (1 + choices.pick(4) as u32),
-        (_, None, 0) => 0,
-        (_, None, 1..=4) => 1 + choices.pick(8) as u32,
-        (BufferType::Dram, None, _) => 1 + choices.pick(2000) as u32,
-        // So much of L1 that the next one may not fit, or leaves no room for circular buffers.
-        (_, None, 5) => 30_000 + choices.pick(25_000) as u32,
-        (_, None, _) => 64 * (1 + choices.pick(100) as u32),
-    };
-    let huge = wild && shards.is_none() && choices.chance(1, 24);
-    let count = if huge { 1 << (22 + choices.pick(5)) } else { count };
-    BufferSpec { buffer_type, pages: Pages { count, size }, top_down: None, shards }
 }

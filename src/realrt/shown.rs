@@ -36,6 +36,16 @@ impl Captures {
         !self.0.is_empty()
     }
 
+    /// What begins and ends in turn begins and ends.
+    pub fn does_not_end(&self, step: &Step<'_>) -> Option<Finding> {
+        let is_in_one = self.0.iter().any(|capture| capture.thread == step.thread);
+        let fails = *step.op == Op::Capture(CaptureStep::End) && !step.after.0.ok;
+        (fails && is_in_one).then(|| {
+            let text = format!("a capture goes on, whose end raises `{}`", step.after.0.error);
+            ("capture-does-not-end", text)
+        })
+    }
+
     /// What is wrong with the graph of a capture that ends, if one does.
     pub fn look(&mut self, step: &Step<'_>) -> Vec<Finding> {
         let after = step.after.0;

@@ -96,6 +96,10 @@ impl Names {
             Op::Use(name) if self.buffers.get(name).is_some_and(|held| held.expired) => {
                 Translated::Nothing
             }
+            // Whether the host has room for it is no question to the runtime.
+            Op::Use(name) if self.buffers.get(name).is_some_and(|held| !fits_host(&held.spec)) => {
+                Translated::Foreign
+            }
             Op::Use(name) => buffer(*name, |name| Request::Use { name }),
             Op::Gc => Translated::Ask(Request::Gc),
             Op::Capture(step) => Translated::Ask(match step {
@@ -269,6 +273,14 @@ impl Names {
         self.buffers.insert(name, Held { mesh, spec, group, views, expired });
     }
 }
+
+/// Whether what a buffer has on a chip is small enough to be read back on any host.
+pub(super) fn fits_host(spec: &BufferSpec) -> bool {
+    spec.pages.total() <= READ_MAX
+}
+
+/// More than this a chip is not read back.
+const READ_MAX: Bytes = Bytes(1 << 28);
 
 /// Whether a buffer is taken from the end of its region that its type is taken from.
 fn grows_as_usual(spec: &BufferSpec) -> bool {

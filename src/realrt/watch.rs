@@ -14,7 +14,7 @@ use crate::units::BufferType;
 pub(super) type Finding = (&'static str, String);
 
 /// The names of the oracles.
-pub const ORACLES: [&str; 14] = [
+pub const ORACLES: [&str; 16] = [
     "failed-call",
     "use-after-free",
     "use-of-nothing",
@@ -29,7 +29,12 @@ pub const ORACLES: [&str; 14] = [
     "orphan-block",
     "counters-disagree",
     "counts-of-the-dead",
+    "not-counted",
+    "capture-does-not-end",
 ];
+
+/// How what is said of counters that do not add up begins.
+pub(super) const SUMS: &str = "the counters of chip ";
 
 /// An owner that no name holds any more: it is part of a cycle.
 #[derive(Clone, Copy, Debug)]
@@ -67,11 +72,12 @@ impl Watch {
             step.touches_other(),
             step.frees_anothers(),
         ];
-        let shown = self.captures.look(step);
+        let endless = self.captures.does_not_end(step);
+        let shown = endless.into_iter().chain(self.captures.look(step));
         self.remember(step);
         let found = found.into_iter().flatten().chain(shown).chain(step.reports_disagree());
         let found = found.chain(self.blocks(step)).chain(step.counters_disagree());
-        found.chain(step.counts_of_the_dead()).collect()
+        found.chain(step.counts_of_the_dead()).chain(step.not_counted()).collect()
     }
 
     fn remember(&mut self, step: &Step<'_>) {
@@ -305,11 +311,26 @@ impl Step<'_> {
         Some(("counts-of-the-dead", text))
     }
 
+    /// What is allocated is counted.
+    fn not_counted(&self) -> Option<Finding> {
+        let (before, after) = (self.before.0, self.after.0);
+        let Op::Alloc { buffer, spec, .. } = self.op else { return None };
+        let is_somewhere = address(after, *buffer).is_some_and(|address| address > 0);
+        let own = |answer: &Answer| -> Vec<_> {
+            answer.counters.iter().map(|(chip, region)| (*chip, region.own)).collect()
+        };
+        let any = after.counters.values().any(|region| region.references > 0);
+        (after.ok && is_somewhere && any && own(before) == own(after)).then(|| {
+            let text = format!("{buffer}, {} a chip, is in no counter", spec.pages.total());
+            ("not-counted", text)
+        })
+    }
+
     /// The counters in shared memory are there for each mesh that is open, and add up.
     fn counters_disagree(&self) -> Option<Finding> {
         let after = self.after.0;
         let wrong = after.counters.iter().find_map(|(chip, region)| {
-            Some(format!("the counters of chip {chip} are {}", region.contradiction()?))
+            Some(format!("{SUMS}{chip} are {}", region.contradiction()?))
         });
         // What is closed with another mesh on its chips has lost them; this says nothing of it.
         let asks = matches!(self.op, Op::Open { .. } | Op::Fork(_));

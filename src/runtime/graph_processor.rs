@@ -6,7 +6,7 @@ use super::{Runtime, Surroundings, pid};
 use crate::event::{Event, GraphNode, ProgramBuffers, TrackedDevice};
 use crate::fix::Defect;
 use crate::journal::{Fingerprint, mix};
-use crate::op::{CaptureStep, RunMode};
+use crate::op::{CaptureStep, RunMode, ThreadId};
 use crate::units::DeviceAddr;
 
 /// The hook of the GraphTracker: "at most one" (tt-metal.md A5).
@@ -21,10 +21,11 @@ pub(super) enum Hook {
     Blocks,
 }
 
-/// A capture in progress: those of one process lie in each other, the outermost first.
+/// A capture in progress: those of one thread lie in each other, the outermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Graph {
     process: u32,
+    thread: ThreadId,
     mode: RunMode,
     /// The nodes so far.
     next: u32,
@@ -37,6 +38,7 @@ impl Fingerprint for Vec<Graph> {
         self.iter().fold(0, |hash, graph| {
             let head = u64::from(graph.process) << 33 | u64::from(graph.next) << 1;
             let head = mix(hash, head | u64::from(graph.mode == RunMode::Normal));
+            let head = if graph.thread.0 > 0 { mix(head, graph.thread.0.into()) } else { head };
             let buffers = graph.buffers.iter().map(|&(key, node)| mix(key, u64::from(node)));
             buffers.fold(head, mix)
         })
@@ -59,18 +61,9 @@ impl Runtime {
     }
 
     fn begin_capture<S: Surroundings>(&mut self, out: &mut S, mode: RunMode) {
-        let process = self.process;
-        let hook = match mode {
-            RunMode::Normal => Hook::Passes,
-            RunMode::NoDispatch => Hook::Blocks,
-        };
-        // `add_hook` returns false if one exists (tt-metal.md A5): the mode of the outermost one
-        // holds in the captures within it.
-        if self.processes[process].hook == Hook::None {
-            self.processes.update(process, |process| process.hook = hook);
-        }
+        let (process, thread) = (self.process, self.thread);
         out.emit(Event::CaptureSwitched { pid: pid(process), mode: Some(mode) });
-        let graph = Graph { process, mode, next: 0, buffers: Vec::new() };
+        let graph = Graph { process, thread, mode, next: 0, buffers: Vec::new() };
         let index = self.graphs.len();
         self.graphs.update(|graphs| graphs.push(graph));
         self.add_node(out, index, GraphNode::CaptureStart);
@@ -78,19 +71,39 @@ impl Runtime {
 
     fn end_capture<S: Surroundings>(&mut self, out: &mut S, index: usize) {
         self.add_node(out, index, GraphNode::CaptureEnd);
+        let (process, hook) = (self.process, self.hook());
         self.graphs.update(|graphs| graphs.remove(index));
-        let process = self.process;
         // PR 11627: "End capture didn't disable hooks." The outermost capture has installed it.
-        if !self.captures_here() && !self.fixes.has_defect(Defect::HookStays) {
-            self.processes.update(process, |process| process.hook = Hook::None);
+        if !self.captures_here() && self.fixes.has_defect(Defect::HookStays) {
+            self.processes.update(process, |process| process.hook = hook);
         }
         out.emit(Event::CaptureSwitched { pid: pid(process), mode: None });
+    }
+
+    /// The hook that is asked: one that stayed, or that of the outermost capture, since `add_hook`
+    /// returns false if one exists (tt-metal.md A5).
+    fn hook(&self) -> Hook {
+        let stayed = self.processes[self.process].hook;
+        let outermost = || self.graphs.iter().find(|graph| self.is_own(graph));
+        match (stayed, outermost().map(|graph| graph.mode)) {
+            (Hook::None, None) => Hook::None,
+            (Hook::None, Some(RunMode::Normal)) => Hook::Passes,
+            (Hook::None, Some(RunMode::NoDispatch)) => Hook::Blocks,
+            (stayed, _) => stayed,
+        }
     }
 
     /// Whether the hook claims what it is asked about.
     #[inline]
     pub(super) fn hook_blocks(&self) -> bool {
-        self.processes[self.process].hook == Hook::Blocks
+        self.hook() == Hook::Blocks
+    }
+
+    /// Whether a capture is of the thread that calls; the tracker was one for the whole process
+    /// before it was one for each thread, and so it is where nobody says which thread calls.
+    #[inline]
+    fn is_own(&self, graph: &Graph) -> bool {
+        (graph.process, graph.thread) == (self.process, self.thread)
     }
 
     /// Whether a deallocation is kept from the allocator: the hook is asked first, and with a
@@ -104,22 +117,22 @@ impl Runtime {
         self.hook_blocks() || remembered
     }
 
-    /// The index of the innermost capture of the current process.
+    /// The index of the innermost capture of the current thread.
     #[inline]
     fn innermost(&self) -> Option<usize> {
-        self.graphs.iter().rposition(|graph| graph.process == self.process)
+        self.graphs.iter().rposition(|graph| self.is_own(graph))
     }
 
-    /// Whether the current process is in a capture.
+    /// Whether the current thread is in a capture.
     #[inline]
     fn captures_here(&self) -> bool {
         self.innermost().is_some()
     }
 
-    /// The indices of the captures of the current process, the outermost first: GraphTracker tells
+    /// The indices of the captures of the current thread, the outermost first: GraphTracker tells
     /// each processor of everything.
     fn each_graph(&self) -> Vec<usize> {
-        let own = |&index: &usize| self.graphs[index].process == self.process;
+        let own = |&index: &usize| self.is_own(&self.graphs[index]);
         (0..self.graphs.len()).filter(own).collect()
     }
 
@@ -275,7 +288,7 @@ impl Runtime {
         (node, counter): (GraphNode, u32),
     ) {
         let before = self.graphs[..index].iter();
-        let depth = before.filter(|graph| graph.process == self.process).count() as u32;
+        let depth = before.filter(|graph| self.is_own(graph)).count() as u32;
         out.emit(Event::Captured { pid: pid(self.process), depth, counter, node });
         self.graphs.update(|graphs| graphs[index].next += node.count());
     }
@@ -289,12 +302,14 @@ mod tests {
     /// The next node of a capture has the next number, and is connected to the node of its buffer.
     #[test]
     fn everything_about_a_capture_counts() {
-        let graph = Graph { process: 0, mode: RunMode::NoDispatch, next: 0, buffers: Vec::new() };
+        let (thread, mode) = (ThreadId(0), RunMode::NoDispatch);
+        let graph = Graph { process: 0, thread, mode, next: 0, buffers: Vec::new() };
         let graphs = [
             vec![],
             vec![graph.clone()],
             vec![graph.clone(), graph.clone()],
             vec![Graph { process: 1, ..graph.clone() }],
+            vec![Graph { thread: ThreadId(1), ..graph.clone() }],
             vec![Graph { mode: RunMode::Normal, ..graph.clone() }],
             vec![Graph { next: 1, ..graph.clone() }],
             vec![Graph { buffers: vec![(0, 0)], ..graph.clone() }],

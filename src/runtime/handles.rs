@@ -116,6 +116,13 @@ impl Runtime {
         hold(&mut self.program_handles, name.0, Some(program));
     }
 
+    /// Moves what a mesh's name holds to another name.
+    pub(crate) fn rename_mesh(&mut self, from: MeshHandle, to: MeshHandle) {
+        let mesh = held(&self.mesh_handles, from.0);
+        hold(&mut self.mesh_handles, from.0, None);
+        hold(&mut self.mesh_handles, to.0, mesh);
+    }
+
     /// The name lets go of whatever it holds, because it is about to hold something else.
     pub(crate) fn overwrite<S: Surroundings>(&mut self, out: &mut S, name: BufferHandle) {
         if let Some(index) = held(&self.buffer_handles, name.0) {

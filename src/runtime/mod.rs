@@ -44,6 +44,7 @@ use crate::event::Event;
 use crate::fix::{Asked, FixSet, Switches};
 use crate::journal::{Cell, Fingerprint, Slab, Tracking, Vacant, mix};
 use crate::message::{AllocMessage, ObjectRef};
+use crate::op::ThreadId;
 use graph_processor::{Graph, Hook};
 use handles::Slot;
 use object::Object;
@@ -161,6 +162,10 @@ pub struct Runtime {
     next_unique_id: Cell<u64>,
     process: u32,
     current_process: Cell<u32>,
+    /// The thread that calls, where somebody says which does: captures are of one.
+    thread: ThreadId,
+    /// Whether it does as the published package does where that is known to differ.
+    is_published: bool,
     tracking: Tracking,
 }
 
@@ -200,6 +205,8 @@ impl Runtime {
             next_unique_id: Cell::new(0, tracking),
             process: 0,
             current_process: Cell::new(0, tracking),
+            thread: ThreadId(0),
+            is_published: false,
             tracking,
         };
         runtime.processes.insert(Process { alive: true, ..Process::default() });
@@ -227,6 +234,7 @@ impl Runtime {
         self.current_process.reset(0);
         self.in_flight.clear();
         self.process = 0;
+        self.thread = ThreadId(0);
         self.processes.insert(Process { alive: true, ..Process::default() });
     }
 
@@ -246,6 +254,16 @@ impl Runtime {
     #[must_use]
     pub fn read(&self) -> Switches {
         self.fixes.read()
+    }
+
+    /// From now on it does as the published package does.
+    pub(crate) fn as_published(&mut self) {
+        self.is_published = true;
+    }
+
+    /// From now on a thread calls, whose captures are its own.
+    pub(crate) fn on_thread(&mut self, thread: ThreadId) {
+        self.thread = thread;
     }
 
     /// The fixed facts of the machine.

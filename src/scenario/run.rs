@@ -11,7 +11,7 @@ use crate::journal::{Columns, Tracking};
 use crate::message::MessageKind;
 use crate::op::Op;
 use crate::oracle::{Findings, Oracles};
-use crate::runtime::Setup;
+use crate::runtime::{Runtime, Setup};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 use crate::world::{Outcome, World};
@@ -149,6 +149,11 @@ impl Simulation {
     #[inline]
     pub fn apply<O: Observer>(&mut self, op: &Op, observer: &mut O) -> Outcome {
         self.drive(Drive::Op(op), observer)
+    }
+
+    /// The runtime, to be told who calls it and which one it is.
+    pub(crate) fn runtime_mut(&mut self) -> &mut Runtime {
+        self.world.runtime_mut()
     }
 
     /// Takes the `index`-th of the actions that are ready.

@@ -1,9 +1,10 @@
 //! What each known divergence is known by, besides its class: the operation that shows it, what it
 //! is done to, and what the message says.
 
-use super::story::{Root, Story};
+use super::super::lockstep::AS_MODELLED;
+use super::super::processors::Processor;
+use super::story::Story;
 use crate::op::{BufferHandle, CaptureStep, ChildEnd, Handle, Op, RunMode};
-use crate::units::DeviceId;
 
 type Told<'a> = &'a Story<'a>;
 
@@ -20,52 +21,52 @@ fn is_end_of_capture(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Capture(CaptureStep::End)))
 }
 
-fn takes_or_gives(story: Told<'_>) -> bool {
-    match story.op() {
-        Some(Op::Alloc { .. } | Op::Run(_) | Op::Gc) => true,
-        Some(_) => !story.freed().is_empty(),
-        None => false,
-    }
-}
-
-/// What is let go, or was in the capture that ends, is on a part of a mesh whose name was dropped.
-pub(super) fn dropped_part_lives(story: Told<'_>) -> bool {
-    let freed = story.freed();
-    let is_one = |name: &BufferHandle| {
-        story.on_dropped_parts.contains(name) && story.held(*name).is_none_or(|held| held.expired)
-    };
-    let collects = matches!(story.op(), Some(Op::Gc)) && !story.on_dropped_parts.is_empty();
-    let shows = is_end_of_capture(story) && story.detail.contains("buffer_deallocate");
-    freed.iter().any(is_one) || collects || shows && !story.on_dropped_parts.is_empty()
-}
-
 /// A process was killed, and what it counted is counted still where a mesh is opened.
 pub(super) fn killed_process_still_counted(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Open { .. })) && story.was_killed
 }
 
-/// The thread has ended a capture that it was not in, and its memory is counted no more.
+/// What counts was taken away by the end of a capture.
 pub(super) fn capture_end_stops_counters(story: Told<'_>) -> bool {
-    let is_of_buffers = !story.detail.contains("circular buffers");
-    takes_or_gives(story) && is_of_buffers && story.ended.contains(&story.thread())
+    story.processors.has_opened() && !story.processors.counts_anywhere()
 }
 
-/// The capture that ends began on this thread before it opened any mesh.
+/// The end took the counters, which the first mesh has put behind the capture.
 pub(super) fn capture_begun_before_open(story: Told<'_>) -> bool {
     is_end_of_capture(story)
-        && story.opened_in_capture.contains(&story.thread())
-        && story.detail == "the runtime says `'NoneType' object is not iterable`, the model nothing"
+        && story.processors.captures(story.thread())
+        && story.processors.clone().end(story.thread()) == Some(Processor::Counters)
+        && story.detail == "a capture goes on, whose end raises `'NoneType' object is not iterable`"
 }
 
-/// It counts for a chip that another thread opened, and the operation takes or gives memory.
+/// What counts is another thread's.
 pub(super) fn counters_are_of_a_thread(story: Told<'_>) -> bool {
-    let chip = story.number_after("on chip ").and_then(|chip| u8::try_from(chip).ok());
-    let covers = |root: &&Root| chip.is_some_and(|chip| root.devices.contains(DeviceId(chip)));
-    // Who opens a mesh on chips that are open opens no chip.
-    let opener = story.roots.iter().filter(|root| !root.is_ended).find(covers);
-    let opener = opener.or_else(|| story.roots.iter().rev().find(covers));
-    let is_other = opener.is_some_and(|root| root.thread != story.thread());
-    takes_or_gives(story) && is_other && !story.detail.contains("circular buffers")
+    story.processors.counts_anywhere() && !story.processors.counts(story.thread())
+}
+
+/// Whether a mesh was closed since a process was killed, or is.
+fn closes_beside_the_dead(story: Told<'_>) -> bool {
+    let closes = matches!(story.op(), Some(Op::Close(_) | Op::Drop(Handle::Mesh(_))));
+    story.was_killed && (closes || story.was_closed)
+}
+
+/// A free was more than was counted, where a process that was killed is counted still.
+pub(super) fn counters_held_at_zero(story: Told<'_>) -> bool {
+    let is_open = story.was_killed && !closes_beside_the_dead(story);
+    is_open && story.detail.ends_with(AS_MODELLED)
+}
+
+/// A mesh was closed, where a process that was killed is counted still.
+pub(super) fn closed_chip_still_counted(story: Told<'_>) -> bool {
+    closes_beside_the_dead(story) && story.detail.ends_with(AS_MODELLED)
+}
+
+/// A tensor in shards is reallocated, whose mesh is closed.
+pub(super) fn reallocate_after_close(story: Told<'_>) -> bool {
+    let Some(Op::Run(run)) = story.op() else { return false };
+    let held = run.reads.first().and_then(|name| story.held(*name));
+    let is_in_shards = held.is_some_and(|held| held.spec.shards.is_some());
+    run.moves.is_some() && story.is_closed(run.mesh) && is_in_shards
 }
 
 /// The fork's child exits, where a mesh is open.
@@ -133,6 +134,10 @@ pub(super) fn read_after_deallocate(story: Told<'_>) -> bool {
 
 /// The mesh that is used was closed with another one on its chips.
 pub(super) fn close_ends_another_mesh(story: Told<'_>) -> bool {
+    // The counters of a chip that is closed are at 0.
+    if story.class == "mismatch: the counters" && !story.detail.contains(" says 0 bytes of ") {
+        return false;
+    }
     match story.op() {
         Some(Op::Run(run)) => story.is_closed_under(run.mesh),
         Some(Op::Close(_) | Op::Drop(Handle::Mesh(_)) | Op::Submesh { .. }) | None => {
@@ -203,22 +208,4 @@ pub(super) fn circular_buffers_not_cleared(story: Told<'_>) -> bool {
 pub(super) fn no_dispatch_tensor_used(story: Told<'_>) -> bool {
     let is_one = |name: BufferHandle| story.object(name).is_some_and(|object| object.hooked);
     story.captures.is_empty() && named(story).is_some_and(is_one)
-}
-
-/// To the model the hook of another thread holds, or does not, or captures of two threads lie in
-/// each other.
-pub(super) fn captures_are_of_a_thread(story: Told<'_>) -> bool {
-    match story.class {
-        "mismatch: a node of the graph" => is_end_of_capture(story) && story.overlapping,
-        _ => story.is_hooked() != story.is_hooked_in_the_model(),
-    }
-}
-
-/// The model counts the one program that runs under the hook, and the runtime does not.
-pub(super) fn no_dispatch_is_not_cached(story: Told<'_>) -> bool {
-    let Some(Op::Run(run)) = story.op() else { return false };
-    let counts = story
-        .number_after(&format!("the runtime says {} ", run.mesh))
-        .zip(story.number_after("the model "));
-    story.is_hooked() && counts.is_some_and(|(real, model)| real + 1 == model)
 }

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use super::super::bindings::Bindings;
-use super::super::lockstep::{Deviation, model};
+use super::super::lockstep::Deviation;
+use super::super::model::Model;
+use super::super::processors::Processors;
 use super::super::translate::{Held, Names, Translated};
 use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op, RunMode, ThreadId};
 use crate::runtime::Setup;
 use crate::runtime::object::{MeshBufferState, Object};
-use crate::scenario::{Case, Simulation};
+use crate::scenario::Case;
 use crate::units::Lanes;
 
 /// A mesh that was opened, and is not cut from another.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
     pub mesh: MeshHandle,
-    pub thread: ThreadId,
     pub devices: Lanes,
     /// Whether another one was open on some of its chips at a time.
     pub is_doubled: bool,
@@ -36,20 +37,14 @@ pub(super) struct Story<'a> {
     pub roots: Vec<Root>,
     /// The captures that have not ended, each with its thread, the first one first.
     pub captures: Vec<(ThreadId, RunMode)>,
-    /// Those that the model has, where an end is that of the last, whoever began it.
-    pub modelled: Vec<RunMode>,
     /// Whether the process before this one was killed.
     pub was_killed: bool,
-    /// The tensors on parts of meshes whose names were dropped.
-    pub on_dropped_parts: Vec<BufferHandle>,
-    /// The threads that ended a capture that they were not in.
-    pub ended: Vec<ThreadId>,
-    /// The threads that opened their first mesh in a capture.
-    pub opened_in_capture: Vec<ThreadId>,
-    /// Whether two threads were ever in captures at a time.
-    pub overlapping: bool,
+    /// Whether a mesh was closed since then.
+    pub was_closed: bool,
+    /// What listens to each thread.
+    pub processors: Processors,
     setup: Arc<Setup>,
-    simulation: Simulation,
+    model: Model,
 }
 
 fn meet(one: Lanes, other: Lanes) -> bool {
@@ -68,13 +63,10 @@ impl<'a> Story<'a> {
             names: Names::default(),
             roots: Vec::new(),
             captures: Vec::new(),
-            modelled: Vec::new(),
             was_killed: false,
-            on_dropped_parts: Vec::new(),
-            ended: Vec::new(),
-            opened_in_capture: Vec::new(),
-            overlapping: false,
-            simulation: model(setup.clone()),
+            was_closed: false,
+            processors: Processors::default(),
+            model: Model::new(setup.clone()),
             setup,
         };
         let mut bindings = Bindings::default();
@@ -83,47 +75,39 @@ impl<'a> Story<'a> {
                 story.take(*thread, op, &mut bindings);
             }
         }
+        story.processors = bindings.processors;
         story
     }
 
     fn take(&mut self, thread: ThreadId, op: &Op, bindings: &mut Bindings) {
-        let is_in_capture = self.captures.iter().any(|(other, _)| *other == thread);
-        if *op == Op::Capture(CaptureStep::End) && !is_in_capture {
-            self.ended.push(thread);
-        }
         let is_gone = |name: &BufferHandle| self.is_deallocated(*name);
         let is_closed = |name: &BufferHandle| {
             self.names.buffers.get(name).is_some_and(|held| self.is_closed(held.mesh))
         };
-        if bindings.raise(op, is_gone, is_closed).is_some() {
+        if bindings.raise((thread, op), is_gone, is_closed).is_some() {
             return;
         }
         let ends = match op {
             Op::Close(mesh) | Op::Drop(Handle::Mesh(mesh)) => Some(*mesh),
             _ => None,
         };
-        if let Op::Drop(Handle::Mesh(mesh)) = op {
-            let is_part = self.names.meshes.get(mesh).is_some_and(Option::is_some);
-            let on_it = self.names.buffers.iter().filter(|(_, held)| held.mesh == *mesh);
-            let on_it = on_it.filter(|(_, held)| is_part && !held.expired).map(|(name, _)| *name);
-            self.on_dropped_parts.extend(on_it);
-        }
+        self.was_closed |= ends.is_some();
         for root in self.roots.iter_mut().filter(|root| Some(root.mesh) == ends) {
             root.is_ended = true;
         }
-        if self.simulation.apply(op, &mut ()).refused.is_some() {
+        if self.model.call((thread, op), &mut ()).is_some() {
             return;
         }
+        bindings.note(thread, op);
         self.names.note(op);
         self.took(thread, op);
     }
 
     /// What is remembered of a call that returned.
     fn took(&mut self, thread: ThreadId, op: &Op) {
-        let is_in_capture = self.captures.iter().any(|(other, _)| *other == thread);
         match op {
             Op::Open { mesh, .. } => {
-                let runtime = self.simulation.world().runtime();
+                let runtime = self.model.runtime();
                 let devices = runtime.mesh_device(*mesh).map_or(Lanes::NONE, |mesh| mesh.devices);
                 let mut is_doubled = false;
                 for other in self.roots.iter_mut().filter(|root| !root.is_ended) {
@@ -131,11 +115,8 @@ impl<'a> Story<'a> {
                     other.is_doubled |= is_on_them;
                     is_doubled |= is_on_them;
                 }
-                if is_in_capture && self.roots.iter().all(|root| root.thread != thread) {
-                    self.opened_in_capture.push(thread);
-                }
                 let (mesh, is_ended) = (*mesh, false);
-                self.roots.push(Root { mesh, thread, devices, is_doubled, is_ended });
+                self.roots.push(Root { mesh, devices, is_doubled, is_ended });
             }
             Op::Run(run) => {
                 let (of, output) = (run.reads.first(), run.output);
@@ -145,23 +126,17 @@ impl<'a> Story<'a> {
                 }
             }
             Op::Capture(CaptureStep::Begin(mode)) => {
-                self.overlapping |= self.captures.iter().any(|(other, _)| *other != thread);
                 self.captures.push((thread, *mode));
-                self.modelled.push(*mode);
             }
             Op::Capture(CaptureStep::End) => {
                 let own = self.captures.iter().rposition(|(other, _)| *other == thread);
                 own.map(|place| self.captures.remove(place));
-                self.modelled.pop();
             }
             Op::Kill(_) => {
                 self.was_killed = true;
-                self.on_dropped_parts.clear();
+                self.was_closed = false;
                 self.roots.clear();
                 self.captures.clear();
-                self.modelled.clear();
-                self.ended.clear();
-                self.opened_in_capture.clear();
             }
             _ => {}
         }
@@ -178,7 +153,7 @@ impl<'a> Story<'a> {
     }
 
     pub fn object(&self, name: BufferHandle) -> Option<&Object> {
-        self.simulation.world().runtime().object(name)
+        self.model.runtime().object(name)
     }
 
     pub fn is_deallocated(&self, name: BufferHandle) -> bool {
@@ -186,7 +161,7 @@ impl<'a> Story<'a> {
     }
 
     pub fn is_closed(&self, mesh: MeshHandle) -> bool {
-        self.simulation.world().runtime().mesh_device(mesh).is_some_and(|mesh| !mesh.open)
+        self.model.runtime().mesh_device(mesh).is_some_and(|mesh| !mesh.open)
     }
 
     pub fn held(&self, name: BufferHandle) -> Option<Held> {
@@ -199,11 +174,6 @@ impl<'a> Story<'a> {
         own.next().is_some_and(|(_, mode)| *mode == RunMode::NoDispatch)
     }
 
-    /// Whether the model takes it that one does.
-    pub fn is_hooked_in_the_model(&self) -> bool {
-        self.modelled.first() == Some(&RunMode::NoDispatch)
-    }
-
     /// The modes of the thread's own captures, the outermost first.
     pub fn own_captures(&self) -> Vec<RunMode> {
         let own = self.captures.iter().filter(|(thread, _)| *thread == self.thread());
@@ -212,7 +182,7 @@ impl<'a> Story<'a> {
 
     /// The chips of the mesh that was opened and that this one is, or is a part of.
     pub fn devices_of(&self, mesh: MeshHandle) -> Lanes {
-        let mesh = self.simulation.world().runtime().mesh_device(mesh);
+        let mesh = self.model.runtime().mesh_device(mesh);
         mesh.map_or(Lanes::NONE, |mesh| mesh.devices)
     }
 
@@ -237,8 +207,7 @@ impl<'a> Story<'a> {
 
     /// What the model answers to the operation: the text that it raises.
     pub fn refused(&self) -> Option<String> {
-        let mut simulation = self.simulation.clone();
-        simulation.apply(self.op()?, &mut ()).refused
+        self.model.clone().call((self.thread(), self.op()?), &mut ())
     }
 
     /// The tensors that the operation lets go, or may.
@@ -263,12 +232,5 @@ impl<'a> Story<'a> {
             })
         };
         self.detail.split(|c: char| !c.is_ascii_alphanumeric()).find(is_name)
-    }
-
-    /// The number in the detail that follows some words.
-    pub fn number_after(&self, words: &str) -> Option<u64> {
-        let rest = &self.detail[self.detail.find(words)? + words.len()..];
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        rest[..end].parse().ok()
     }
 }

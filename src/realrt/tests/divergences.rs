@@ -1,6 +1,7 @@
 //! That a known divergence is known by its own operation, subject and message, and hides nothing.
 
 use super::*;
+use crate::scenario::SetupLine;
 
 fn known(text: &str, step: usize, (class, detail): (&str, &str)) -> Option<&'static str> {
     let (class, detail) = (class.to_owned(), detail.to_owned());
@@ -69,11 +70,79 @@ fn a_known_divergence_is_its_own_operation_and_message() {
     assert_eq!(known(ends, 3, (class, "")), None);
 
     let threads = "t1: open m0 1x1\nt1: alloc b0 on m0 dram 1x2048\nalloc b1 on m0 dram 1x2048\n";
-    let told = "the runtime says 0 bytes of DRAM on chip 4, the model 2048";
-    let counts = ("mismatch: the counters", told);
-    assert_eq!(known(threads, 3, counts), Some("counters-are-of-a-thread"));
-    assert_eq!(known(threads, 2, counts), None, "the thread that opened the mesh");
-    assert_eq!(known(threads, 3, (counts.0, &told.replace("chip 4", "chip 5"))), None);
+    let (of_a_thread, missing) = (Some("counters-are-of-a-thread"), ("oracle: not-counted", ""));
+    assert_eq!(known(threads, 3, missing), of_a_thread);
+    assert_eq!(known(threads, 2, missing), None, "the thread that opened the mesh");
+    assert_eq!(known(threads, 3, ("mismatch: the counters", "")), None, "each number is modelled");
+    let later = "open m0 1x1\ndrop m0\nt1: open m1 1x1\nt1: alloc b0 on m1 dram 1x2048\n";
+    assert_eq!(known(later, 4, missing), of_a_thread, "the first of the process counts");
+    let ended = "open m0 1x1\ncapture end\nalloc b0 on m0 dram 1x2048\n";
+    assert_eq!(known(ended, 3, missing), Some("capture-end-stops-counters"));
+    assert_eq!(known(&ended.replace("capture end", "capture begin"), 3, missing), None);
+
+    let before = "capture begin normal\nopen m0 1x1\ncapture end\ncapture end\n";
+    let class = "oracle: capture-does-not-end";
+    let told = "a capture goes on, whose end raises `'NoneType' object is not iterable`";
+    assert_eq!(known(before, 3, (class, told)), Some("capture-begun-before-open"));
+    assert_eq!(known(before, 3, (class, "a capture goes on, whose end raises `other`")), None);
+    assert_eq!(known(before, 4, (class, told)), None, "the second end is the capture's");
+
+    let killed = "open m0 1x1\nkill q0\nopen m0 1x1\nalloc b0 on m0 dram 1x2048\n\
+                  t1: alloc b1 on m0 dram 1x4096\ndeallocate b1\nclose m0\n";
+    let (class, sums) = ("oracle: counters-disagree", "the counters of chip 4 are ..");
+    let modelled = format!("{sums}, as modelled");
+    assert_eq!(known(killed, 6, (class, &modelled)), Some("counters-held-at-zero"));
+    assert_eq!(known(killed, 6, (class, sums)), None, "other figures than the known ones");
+    assert_eq!(known(killed, 7, (class, &modelled)), Some("closed-chip-still-counted"));
+    let alive = killed.replace("kill q0", "close m0");
+    assert_eq!(known(&alive, 6, (class, &modelled)), None, "nobody else is attached");
+
+    let shards = "open m0 1x1\nalloc b0 on m0 dram 4x2048 shards 4\n\
+                  alloc b1 on m0 dram 4x2048\nclose m0\n\
+                  run k100 on m0 reads b0 out b2 dram 4x2048 shards 4 reallocate\n\
+                  run k101 on m0 cbs 1x4096 reads b1 out b3 dram 4x2048 reallocate\n";
+    let class = "crash: SIGSEGV in tt::tt_metal::AllocatorImpl::find_bank_ids";
+    assert_eq!(known(shards, 5, (class, "")), Some("reallocate-after-close"));
+    assert_eq!(known(shards, 6, (class, "")), None, "without shards");
+    assert_eq!(known(&shards.replace("close m0", "gc"), 5, (class, "")), None, "on an open mesh");
+}
+
+/// A number beside a known divergence is held against what that divergence comes to: one that is
+/// off is new, at the same step and at those after it.
+#[test]
+fn a_wrong_number_beside_a_known_divergence_is_seen() {
+    type Fault = fn(&Request, &mut Answer) -> bool;
+    fn off(answer: &mut Answer) {
+        if let Some(region) = answer.counters.get_mut(&4) {
+            for of in [&mut region.own, &mut region.total, &mut region.chips, &mut region.processes]
+            {
+                of[0] += 64;
+            }
+        }
+    }
+    let at_once: Fault = |_, answer| {
+        if answer.buffers.contains_key("b1") {
+            off(answer);
+        }
+        false
+    };
+    let later: Fault = |request, answer| {
+        if matches!(request, Request::Gc) {
+            off(answer);
+        }
+        false
+    };
+    let texts = [
+        "open m0 1x1\nalloc b0 on m0 dram 1x2048\nt1: alloc b1 on m0 dram 1x2048\ngc\n",
+        "open m0 1x1\ncapture end\nalloc b1 on m0 dram 1x2048\ngc\n",
+        "capture begin normal\nopen m0 1x1\ncapture end\nalloc b1 on m0 dram 1x2048\ngc\n",
+    ];
+    for text in texts {
+        let known = class(text, sound).unwrap();
+        assert!(known.starts_with("oracle: "), "{known}");
+        assert_eq!(class(text, at_once).as_deref(), Some("mismatch: the counters"), "{text}");
+        assert_eq!(class(text, later).as_deref(), Some("mismatch: the counters"), "{text}");
+    }
 }
 
 /// What is wrong besides a known divergence, at the same step or after one that only reports are
@@ -142,5 +211,35 @@ impl<F: Fn() -> String> Runtime for Named<F> {
 
     fn restart(&mut self) {
         self.played.restart();
+    }
+}
+
+/// Every known divergence has a scenario that can be asked, a script, and an id of its own.
+#[test]
+fn known_divergences_are_well_formed() {
+    let mut ids = std::collections::BTreeSet::new();
+    for known in &KNOWN {
+        assert!(ids.insert(known.id), "{} is there twice", known.id);
+        let case = Case::of(&known.scenario.parse::<Scenario>().unwrap());
+        let machine = case.start().machine;
+        assert!(matches!(case.setup.first(), Some(SetupLine::Machine(_))), "{machine}");
+        // As it was seen: the class and the facts stand above the saved scenario.
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/runtime/divergences/");
+        let seen = std::fs::read_to_string(format!("{folder}{}.scenario", known.id)).unwrap();
+        let mut facts = seen.lines().filter_map(|line| line.strip_prefix("# "));
+        let [class, detail] = [(); 2].map(|()| facts.next().unwrap_or_default().to_owned());
+        let deviation = Deviation { step: case.ops.len(), class, detail };
+        let found = Known::of(&case, &deviation).map(|found| found.id);
+        assert_eq!(found, Some(known.id), "{deviation:?}");
+        assert!(case.ops.len() <= 6, "{}", known.id);
+        let (text, calls) = script(&case, &deviation, VERSION);
+        assert_eq!(calls, case.ops.len(), "{}: each line is a call", known.id);
+        let saved = std::fs::read_to_string(format!("{folder}{}.py", known.id)).unwrap();
+        let calls = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.starts_with("step(")).map(str::to_owned).collect()
+        };
+        assert_eq!(calls(&saved), calls(&text), "{}", known.id);
+        let all = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/findings.md"));
+        assert!(all.unwrap().contains(known.id), "docs/findings.md says nothing of {}", known.id);
     }
 }

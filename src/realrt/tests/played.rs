@@ -5,29 +5,31 @@ use std::sync::Arc;
 
 mod reported;
 
-use super::super::tensors::{dtype_name, kind_name, layout_name};
+use super::super::model::Model;
+use super::super::tensors::kind_name;
 use super::super::translate::{MOVES, canonical, canonical_move};
 use super::super::*;
 use crate::allocator::{AllocatorId, Machine};
 use crate::op::{
-    BufferHandle, BufferSpec, CacheKey, ChildEnd, Handle, MeshHandle, Moves, Pages, Place, RunSpec,
+    BufferHandle, BufferSpec, CacheKey, ChildEnd, Handle, MeshHandle, Moves, Place, RunSpec,
     ThreadId,
 };
 use crate::runtime::Setup;
 use crate::runtime::object::MeshBufferState;
-use crate::scenario::Simulation;
 use crate::units::{BufferType, Bytes, DeviceId, MeshShape};
 
 /// The model in the runtime's place: it reads requests and answers as the driver does.
 pub struct Played {
     setup: Setup,
-    simulation: Simulation,
+    model: Model,
     buffers: BTreeMap<BufferHandle, BufferSpec>,
     moved: Vec<(BufferSpec, u32)>,
     /// How many views lie between a name's tensor and what was allocated.
     views: BTreeMap<BufferHandle, u32>,
     meshes: Vec<MeshHandle>,
-    captures: u32,
+    bindings: Bindings,
+    /// The chips to whose counters a process is attached that was killed, each with how many are.
+    dead: BTreeMap<u8, u32>,
     /// What it reports besides tables: kept as the one that watches it keeps the model's.
     ledger: ledger::Ledger,
     thread: ThreadId,
@@ -39,8 +41,8 @@ pub struct Played {
 
 const KINDS: [BufferType; 3] = [BufferType::Dram, BufferType::L1, BufferType::L1Small];
 
-fn simulation(setup: &Setup) -> Simulation {
-    lockstep::model(Arc::new(setup.clone()))
+fn model(setup: &Setup) -> Model {
+    Model::new(Arc::new(setup.clone()))
 }
 
 fn buffer(name: &str) -> BufferHandle {
@@ -54,15 +56,16 @@ fn mesh(name: &str) -> MeshHandle {
 impl Played {
     pub fn new(machine: Machine, fault: fn(&Request, &mut Answer) -> bool) -> Self {
         let setup = Setup::on(machine);
-        let simulation = simulation(&setup);
+        let model = model(&setup);
         Self {
             setup,
-            simulation,
+            model,
             buffers: BTreeMap::new(),
             moved: Vec::new(),
             views: BTreeMap::new(),
             meshes: Vec::new(),
-            captures: 0,
+            bindings: Bindings::default(),
+            dead: BTreeMap::new(),
             ledger: ledger::Ledger::default(),
             thread: ThreadId(0),
             is_new: true,
@@ -84,7 +87,7 @@ impl Played {
                 if std::mem::take(&mut self.is_new) {
                     self.setup.reserved.l1_small_size = Bytes(*l1_small);
                     self.setup = self.setup.clone().settled();
-                    self.simulation = simulation(&self.setup);
+                    self.model = model(&self.setup);
                 }
                 self.meshes.push(mesh(name));
                 Op::Open { mesh: mesh(name), shape: rows(*shape), at: at(*from) }
@@ -95,7 +98,7 @@ impl Played {
                 Op::Submesh { mesh, parent, shape: rows(*shape), at: at(*from) }
             }
             Request::Alloc { name, mesh: on, .. } => {
-                let spec = spec(request);
+                let spec = reported::spec(request);
                 self.buffers.insert(buffer(name), spec);
                 self.views.remove(&buffer(name));
                 Op::Alloc { buffer: buffer(name), place: Place::Mesh(mesh(on)), spec }
@@ -107,10 +110,10 @@ impl Played {
             }
             Request::Run { name, a, b, function } => {
                 let spec = self.buffers[&buffer(a)];
-                let object = self.simulation.world().runtime().object(buffer(a)).unwrap();
+                let object = self.model.runtime().object(buffer(a)).unwrap();
                 let on = object.mesh_id;
                 let mesh = self.meshes.iter().copied().find(|&name| {
-                    let mesh = self.simulation.world().runtime().mesh_device(name);
+                    let mesh = self.model.runtime().mesh_device(name);
                     mesh.is_some_and(|mesh| mesh.mesh_id == on)
                 })?;
                 let output = (*function != "add_").then(|| (buffer(name), spec));
@@ -185,7 +188,7 @@ impl Played {
     }
 
     fn observe(&self, answer: &mut Answer) {
-        let runtime = self.simulation.world().runtime();
+        let runtime = self.model.runtime();
         for &name in self.buffers.keys() {
             let Some(object) = runtime.object(name) else { continue };
             let gone = object.state == MeshBufferState::Deallocated;
@@ -222,49 +225,31 @@ impl Played {
 
     /// The operation on the model, whose tale is kept.
     fn apply(&mut self, op: &Op) -> Option<String> {
-        self.ledger.begin((self.thread, op), lockstep::asked(&self.simulation, op));
-        let refused = self.simulation.apply(op, &mut self.ledger).refused;
-        let runtime = self.simulation.world().runtime();
+        self.ledger.begin((self.thread, op), lockstep::asked(self.model.runtime(), op));
+        let raised = self.bindings.raise((self.thread, op), |_| false, |_| false);
+        if let Some(text) = raised {
+            return Some(text.to_owned());
+        }
+        self.ledger.counts = self.bindings.processors.counts(self.thread);
+        let refused = self.model.call((self.thread, op), &mut self.ledger);
+        if refused.is_none() {
+            self.bindings.note(self.thread, op);
+        }
+        let runtime = self.model.runtime();
         for chip in 0..self.setup.machine.chip_count() as u8 {
             let on_it = |name: &MeshHandle| {
                 runtime
                     .mesh_device(*name)
                     .is_some_and(|mesh| mesh.open && mesh.devices.contains(DeviceId(chip)))
             };
-            if !self.meshes.iter().any(on_it) {
-                self.ledger.forget(chip);
+            match (self.meshes.iter().any(on_it), self.dead.contains_key(&chip)) {
+                (true, _) => {}
+                (false, true) => self.ledger.tally.detach(chip),
+                (false, false) => self.ledger.tally.forget(chip),
             }
         }
         refused
     }
-}
-
-/// The pages of the tensor that is asked for, worked out from dtype, layout and shape.
-fn spec(request: &Request) -> BufferSpec {
-    use crate::interop::conform::tensor::{Dtype, Kind, Layout, Tensor};
-    let Request::Alloc { kind, dtype, layout, shape, shards, .. } = request else {
-        panic!("only an allocation has a shape")
-    };
-    let dtypes = [
-        Dtype::Bfloat16,
-        Dtype::Float32,
-        Dtype::Uint32,
-        Dtype::Uint8,
-        Dtype::Bfloat8B,
-        Dtype::Bfloat4B,
-    ];
-    let dtype = dtypes.into_iter().find(|&one| dtype_name(one) == *dtype).unwrap();
-    let layouts = [Layout::Tile, Layout::RowMajor];
-    let layout = layouts.into_iter().find(|&one| layout_name(one) == *layout).unwrap();
-    let buffer_type = KINDS.into_iter().find(|&one| kind_name(one) == *kind).unwrap();
-    let tensor = Tensor::new((Kind::Dram, dtype, layout), shape).unwrap();
-    let mut pages = tensor.pages;
-    if shape[1] == 0 {
-        // What is asked for as `0xS`.
-        pages = Pages { count: 0, size: Bytes(u64::from(shape[0])) };
-    }
-    let shards = Some(*shards).filter(|&shards| shards > 0);
-    BufferSpec { buffer_type, pages, top_down: None, shards }
 }
 
 impl Runtime for Played {
@@ -292,7 +277,7 @@ impl Runtime for Played {
             Request::View { of, .. } => vec![of.clone()],
             _ => Vec::new(),
         };
-        let runtime = self.simulation.world().runtime();
+        let runtime = self.model.runtime();
         let is_dead = |name: &String| {
             let object = runtime.object(buffer(name));
             object.is_some_and(|object| object.state == MeshBufferState::Deallocated)
@@ -308,7 +293,7 @@ impl Runtime for Played {
         match (request, self.op(request)) {
             (Request::Reset, _) => {
                 self.is_new = true;
-                self.simulation.reset();
+                self.model.reset();
                 self.ledger = ledger::Ledger::default();
                 self.buffers.clear();
                 self.meshes.clear();
@@ -334,27 +319,29 @@ impl Runtime for Played {
             (_, None) => {}
         }
         if matches!(request, Request::Exit | Request::Kill) {
+            let (mut ledger, counters) = (std::mem::take(&mut self.ledger), self.counters());
+            let mut dead = counters;
+            dead.retain(|_, region| region.references > 0);
             self.restart();
+            if *request == Request::Kill {
+                ledger.bury();
+                self.ledger = ledger;
+                self.dead = dead.into_iter().map(|(chip, one)| (chip, one.references)).collect();
+            }
             let by_itself = *request == Request::Exit;
             let ending = if by_itself { Ending::Code(0) } else { Ending::Signal(9) };
             let symbol = None;
             return Err(Death { ending, symbol, said: String::new(), of_child: false });
         }
-        if *request == Request::CaptureEnd && self.captures == 0 {
-            answer.ok = false;
-            answer.error = "'NoneType' object is not iterable".to_owned();
-        }
         match request {
             Request::Fork { .. } => {
                 answer.child = Some(ChildSeen { code: Some(0), ..ChildSeen::default() });
             }
-            Request::CaptureBegin { .. } => self.captures += 1,
-            Request::CaptureEnd => self.captures = self.captures.saturating_sub(1),
-            Request::Reset => self.captures = 0,
+            Request::Reset => self.bindings = Bindings::default(),
             _ => {}
         }
         // A name holds something only if the call returned.
-        let runtime = self.simulation.world().runtime();
+        let runtime = self.model.runtime();
         self.buffers.retain(|&name, _| runtime.object(name).is_some());
         self.meshes.retain(|&name| runtime.mesh_device(name).is_some());
         self.observe(&mut answer);
@@ -377,9 +364,10 @@ impl Runtime for Played {
     }
 
     fn restart(&mut self) {
-        self.captures = 0;
+        self.bindings = Bindings::default();
+        self.dead.clear();
         self.is_new = true;
-        self.simulation.reset();
+        self.model.reset();
         self.ledger = ledger::Ledger::default();
         self.buffers.clear();
         self.meshes.clear();

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::super::tensors::kind_name;
+use super::super::super::tensors::{dtype_name, kind_name, layout_name};
 use super::super::super::*;
-use super::Played;
+use super::{KINDS, Played};
 use crate::event::GraphNode;
-use crate::op::MeshHandle;
-use crate::units::{BufferType, DeviceId};
+use crate::op::{BufferSpec, MeshHandle, Pages};
+use crate::units::{BufferType, Bytes, DeviceId};
 
 impl Played {
     pub(super) fn rows(&self, mesh: MeshHandle) -> Vec<BufferSeen> {
-        let allocator = self.simulation.world().runtime().allocator_of(mesh).unwrap().id();
+        let allocator = self.model.runtime().allocator_of(mesh).unwrap().id();
         let rows = self.ledger.registered(allocator).map(|made| {
             let figures = graph::figures(&self.setup, &made.spec);
             BufferSeen {
@@ -31,17 +31,23 @@ impl Played {
 
     /// Of each chip that a mesh is open on, and zeros of the others.
     pub(super) fn counters(&self) -> BTreeMap<u8, Region> {
-        let runtime = self.simulation.world().runtime();
+        let runtime = self.model.runtime();
         let meshes = self.meshes.iter().filter_map(|&name| runtime.mesh_device(name));
         let open: Vec<_> = meshes.filter(|mesh| mesh.open).map(|mesh| mesh.devices).collect();
         let all = 0..self.setup.machine.chip_count() as u8;
         all.map(|chip| {
             let is_open = open.iter().any(|devices| devices.contains(DeviceId(chip)));
-            let mut region = Region { references: u32::from(is_open), ..Region::default() };
-            for kind in BufferType::ALL.into_iter().filter(|_| is_open) {
-                region.own[counters::counted(kind) as usize] = self.ledger.bytes(chip, kind);
+            let dead = self.dead.get(&chip).copied().unwrap_or(0);
+            let references = dead + u32::from(is_open);
+            let mut region = Region { references, ..Region::default() };
+            for kind in BufferType::ALL {
+                let (at, all) = (counters::counted(kind) as usize, &self.ledger.tally);
+                let figures = all.figures(chip, kind).unwrap_or_default();
+                region.own[at] = figures.own;
+                region.total[at] = figures.total;
+                region.chips[at] = figures.chips;
+                region.processes[at] = figures.processes;
             }
-            (region.total, region.chips, region.processes) = (region.own, region.own, region.own);
             (chip, region)
         })
         .collect()
@@ -58,7 +64,7 @@ impl Played {
             params: serde_json::from_value(facts).unwrap(),
             ..Node::default()
         };
-        for (shown, cores) in ended.own() {
+        for (shown, cores) in ended {
             let (kind, object, address, size) = match *shown {
                 GraphNode::BufferAllocate { object, address, size, .. } => {
                     ("buffer_allocate", object, address, size)
@@ -112,4 +118,32 @@ impl Played {
         }
         nodes
     }
+}
+
+/// The pages of the tensor that is asked for, worked out from dtype, layout and shape.
+pub(super) fn spec(request: &Request) -> BufferSpec {
+    use crate::interop::conform::tensor::{Dtype, Kind, Layout, Tensor};
+    let Request::Alloc { kind, dtype, layout, shape, shards, .. } = request else {
+        panic!("only an allocation has a shape")
+    };
+    let dtypes = [
+        Dtype::Bfloat16,
+        Dtype::Float32,
+        Dtype::Uint32,
+        Dtype::Uint8,
+        Dtype::Bfloat8B,
+        Dtype::Bfloat4B,
+    ];
+    let dtype = dtypes.into_iter().find(|&one| dtype_name(one) == *dtype).unwrap();
+    let layouts = [Layout::Tile, Layout::RowMajor];
+    let layout = layouts.into_iter().find(|&one| layout_name(one) == *layout).unwrap();
+    let buffer_type = KINDS.into_iter().find(|&one| kind_name(one) == *kind).unwrap();
+    let tensor = Tensor::new((Kind::Dram, dtype, layout), shape).unwrap();
+    let mut pages = tensor.pages;
+    if shape[1] == 0 {
+        // What is asked for as `0xS`.
+        pages = Pages { count: 0, size: Bytes(u64::from(shape[0])) };
+    }
+    let shards = Some(*shards).filter(|&shards| shards > 0);
+    BufferSpec { buffer_type, pages, top_down: None, shards }
 }

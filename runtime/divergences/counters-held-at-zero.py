@@ -1,5 +1,5 @@
-# mismatch: the counters
-# the runtime says 0 bytes of DRAM on chip 4, the model 2048
+# oracle: counters-disagree
+# the counters of chip 4 are DRAM 0 in all, 0 by chip and 2048 by process, as modelled
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K
@@ -87,8 +87,39 @@ def step(call):
             print("   counted", path, change, flush=True)
 
 
+from concurrent.futures import ThreadPoolExecutor
+
+threads = {}
+
+
+def on(name, call):  # a thread of its own makes the call while this one waits
+    if name not in threads:
+        threads[name] = ThreadPoolExecutor(1)
+    threads[name].submit(exec, call, globals()).result()
+
+
+import os
+import signal
+import subprocess
+
+every, count, start = step, 0, int(sys.argv[1]) if sys.argv[1:] else 0
+
+
+def step(call):
+    global count
+    count += 1
+    if count > start:
+        every(call)
+
+
+def kill():  # this process dies without a word; another one goes on with the calls after this one
+    subprocess.Popen([sys.executable, __file__, str(count)])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 step("m0 = ttnn.open_mesh_device(ttnn.MeshShape(1, 1), l1_small_size=0, offset=ttnn.MeshCoordinate(0, 0))")
-step("m1 = m0.create_submesh(ttnn.MeshShape(1, 1), ttnn.MeshCoordinate(0, 0))")
-step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([32, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m1, ttnn.DRAM_MEMORY_CONFIG)")
-step("del m1")
+step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([32, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m0, ttnn.DRAM_MEMORY_CONFIG)")
+step("kill()")
+step("m0 = ttnn.open_mesh_device(ttnn.MeshShape(1, 1), l1_small_size=0, offset=ttnn.MeshCoordinate(0, 0))")
+step("on(\"t1\", \"b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([32, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m0, ttnn.DRAM_MEMORY_CONFIG)\")")
 step("ttnn.deallocate(b0)")

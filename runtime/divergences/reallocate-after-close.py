@@ -1,5 +1,5 @@
-# mismatch: the address
-# the runtime says b0 1048640, the model 0
+# crash: SIGSEGV in tt::tt_metal::AllocatorImpl::find_bank_ids
+# the process died
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K
@@ -64,17 +64,7 @@ def sharded(kind, columns, shards, height, width):
 
 cycles = []
 
-from concurrent.futures import ThreadPoolExecutor
-
-threads = {}
-
-
-def on(name, call):  # a thread of its own makes the call while this one waits
-    if name not in threads:
-        threads[name] = ThreadPoolExecutor(1)
-    threads[name].submit(exec, call, globals()).result()
-
-
 step("m0 = ttnn.open_mesh_device(ttnn.MeshShape(1, 1), l1_small_size=0, offset=ttnn.MeshCoordinate(0, 0))")
-step("on(\"t1\", \"ttnn.graph.begin_graph_capture(ttnn.graph.RunMode.NO_DISPATCH)\")")
-step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([32, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m0, ttnn.DRAM_MEMORY_CONFIG)")
+step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([128, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m0, sharded(ttnn.BufferType.L1, 8, 4, 32, 32))")
+step("ttnn.close_mesh_device(m0)")
+step("b1 = ttnn.reallocate(b0)")
