@@ -123,10 +123,11 @@ def memory(request):
     kind = KINDS[request["kind"]]
     if not request.get("shards"):
         return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.INTERLEAVED, kind)
-    # One shard a core: the rows of the tensor are cut in equal pieces.
-    columns, rows = request["grid"]
-    height, width = request["shape"]
+    # One shard a core; blocks lie in two rows.
+    columns, _ = request["grid"]
     shards = request["shards"]
+    if request["cut"] == "BLOCK_SHARDED":
+        columns = shards // 2
     whole, rest = divmod(shards, columns)
     ranges = []
     if whole:
@@ -134,9 +135,9 @@ def memory(request):
     if rest:
         ranges.append(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
     spec = ttnn.ShardSpec(
-        ttnn.CoreRangeSet(set(ranges)), [height // shards, width], ttnn.ShardOrientation.ROW_MAJOR
+        ttnn.CoreRangeSet(set(ranges)), request["shard"], ttnn.ShardOrientation.ROW_MAJOR
     )
-    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
+    return ttnn.MemoryConfig(getattr(ttnn.TensorMemoryLayout, request["cut"]), kind, spec)
 
 
 def do_open(r):
@@ -173,7 +174,11 @@ def do_alloc(r):
 
 def do_view(r):
     of = tensors[r["of"]]
-    tensors[r["name"]] = ttnn.reshape(of, ttnn.Shape([1, *of.shape]))
+    if r["function"] == "unsqueeze":
+        tensors[r["name"]] = ttnn.unsqueeze(of, 0)
+    else:
+        function = ttnn.reshape if r["function"] == "reshape" else ttnn.experimental.view
+        tensors[r["name"]] = function(of, ttnn.Shape([1, *of.shape]))
 
 
 def do_deallocate(r):

@@ -1,5 +1,5 @@
 # oracle: counters-disagree
-# the counters of chip 4 are DRAM 0 in all, 0 by chip and 2048 by process, as modelled
+# the counters of chip 4 are DRAM 0 in all, 0 by chip and 2048 by process
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K
@@ -50,7 +50,7 @@ def step(call):
                 print("  ", name, "is closed", flush=True)
 
 
-def sharded(kind, columns, shards, height, width):
+def sharded(kind, cut, columns, shards, height, width):
     whole, rest = divmod(shards, columns)
     ranges = set()
     if whole:
@@ -59,7 +59,7 @@ def sharded(kind, columns, shards, height, width):
         ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
     rows = ttnn.ShardOrientation.ROW_MAJOR
     spec = ttnn.ShardSpec(ttnn.CoreRangeSet(ranges), [height, width], rows)
-    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
+    return ttnn.MemoryConfig(getattr(ttnn.TensorMemoryLayout, cut), kind, spec)
 
 
 cycles = []

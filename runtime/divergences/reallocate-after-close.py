@@ -50,7 +50,7 @@ def step(call):
                 print("  ", name, "is closed", flush=True)
 
 
-def sharded(kind, columns, shards, height, width):
+def sharded(kind, cut, columns, shards, height, width):
     whole, rest = divmod(shards, columns)
     ranges = set()
     if whole:
@@ -59,12 +59,12 @@ def sharded(kind, columns, shards, height, width):
         ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
     rows = ttnn.ShardOrientation.ROW_MAJOR
     spec = ttnn.ShardSpec(ttnn.CoreRangeSet(ranges), [height, width], rows)
-    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
+    return ttnn.MemoryConfig(getattr(ttnn.TensorMemoryLayout, cut), kind, spec)
 
 
 cycles = []
 
 step("m0 = ttnn.open_mesh_device(ttnn.MeshShape(1, 1), l1_small_size=0, offset=ttnn.MeshCoordinate(0, 0))")
-step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([128, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m0, sharded(ttnn.BufferType.L1, 8, 4, 32, 32))")
+step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([128, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m0, sharded(ttnn.BufferType.L1, \"HEIGHT_SHARDED\", 8, 4, 32, 32))")
 step("ttnn.close_mesh_device(m0)")
 step("b1 = ttnn.reallocate(b0)")

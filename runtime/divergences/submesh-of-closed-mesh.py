@@ -50,7 +50,7 @@ def step(call):
                 print("  ", name, "is closed", flush=True)
 
 
-def sharded(kind, columns, shards, height, width):
+def sharded(kind, cut, columns, shards, height, width):
     whole, rest = divmod(shards, columns)
     ranges = set()
     if whole:
@@ -59,7 +59,7 @@ def sharded(kind, columns, shards, height, width):
         ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
     rows = ttnn.ShardOrientation.ROW_MAJOR
     spec = ttnn.ShardSpec(ttnn.CoreRangeSet(ranges), [height, width], rows)
-    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
+    return ttnn.MemoryConfig(getattr(ttnn.TensorMemoryLayout, cut), kind, spec)
 
 
 cycles = []

@@ -84,9 +84,10 @@ pub(super) struct Figures {
 
 /// `get_buffers` reports pages as they are, a graph as they are aligned.
 pub(super) fn figures(setup: &Setup, spec: &BufferSpec) -> Figures {
-    let (layout, cores, banks) = match spec.shards {
-        None => ("INTERLEAVED", 0, setup.memory.region(spec.buffer_type).bank_count),
-        Some(shards) => ("HEIGHT_SHARDED", shards, shards),
+    let layout = tensors::buffer_layout(spec);
+    let (cores, banks) = match spec.shards {
+        None => (0, setup.memory.region(spec.buffer_type).bank_count),
+        Some(shards) => (shards, shards),
     };
     let pages = spec.pages.count.div_ceil(banks.max(1));
     let aligned = spec.pages.size.round_up(setup.memory.page_alignment(spec.buffer_type));

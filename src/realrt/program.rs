@@ -78,8 +78,8 @@ fn capture_all(case: &mut Case, choices: &mut Seeded) {
     case.ops.insert(0, (thread, Op::Capture(CaptureStep::Begin(RunMode::Normal))));
 }
 
-/// The operations, one after another, on two to four threads. A capture stays on its thread: only
-/// a wild program ends one on another, or does anything else there.
+/// The operations, one after another, on two to four threads. A capture stays on its thread, most
+/// of what is done in the meantime too: only a wild program ends one on another.
 fn on_threads(case: &mut Case, wild: bool, choices: &mut Seeded) {
     let count = 2 + choices.pick(3);
     let mut captures: Vec<ThreadId> = Vec::new();
@@ -88,7 +88,7 @@ fn on_threads(case: &mut Case, wild: bool, choices: &mut Seeded) {
         let own = captures.last().copied();
         *thread = match op {
             Op::Capture(CaptureStep::End) if wild && choices.chance(1, 4) => any,
-            _ if wild && choices.chance(1, 4) => any,
+            _ if choices.chance(1, 4) => any,
             _ => own.unwrap_or(any),
         };
         match op {

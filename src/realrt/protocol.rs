@@ -62,13 +62,16 @@ pub enum Request {
         kind: &'static str,
         dtype: &'static str,
         layout: &'static str,
-        shape: [u32; 2],
+        shape: Vec<u32>,
         shards: u32,
+        cut: &'static str,
+        shard: [u32; 2],
         grid: [u8; 2],
     },
     View {
         name: String,
         of: String,
+        function: &'static str,
     },
     Deallocate {
         name: String,

@@ -228,7 +228,7 @@ def on(name, call):  # a thread of its own makes the call while this one waits
 "#;
 
 /// A memory configuration of one shard a core.
-pub(crate) const SHARDED: &str = r#"def sharded(kind, columns, shards, height, width):
+pub(crate) const SHARDED: &str = r#"def sharded(kind, cut, columns, shards, height, width):
     whole, rest = divmod(shards, columns)
     ranges = set()
     if whole:
@@ -237,7 +237,7 @@ pub(crate) const SHARDED: &str = r#"def sharded(kind, columns, shards, height, w
         ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
     rows = ttnn.ShardOrientation.ROW_MAJOR
     spec = ttnn.ShardSpec(ttnn.CoreRangeSet(ranges), [height, width], rows)
-    return ttnn.MemoryConfig(ttnn.TensorMemoryLayout.HEIGHT_SHARDED, kind, spec)
+    return ttnn.MemoryConfig(getattr(ttnn.TensorMemoryLayout, cut), kind, spec)
 "#;
 
 /// The call of ttnn that a request is.
@@ -268,8 +268,11 @@ fn call(request: &Request) -> String {
         Request::EnableCache { mesh } => format!("{mesh}.enable_program_cache()"),
         Request::DeallocateAll { mesh } => format!("ttnn.device.DeallocateBuffers({mesh})"),
         Request::Alloc { .. } => alloc(request),
-        Request::View { name, of } => {
-            format!("{name} = ttnn.reshape({of}, ttnn.Shape([1, *{of}.shape]))")
+        Request::View { name, of, function: "unsqueeze" } => {
+            format!("{name} = ttnn.unsqueeze({of}, 0)")
+        }
+        Request::View { name, of, function } => {
+            format!("{name} = ttnn.{function}({of}, ttnn.Shape([1, *{of}.shape]))")
         }
         Request::Deallocate { name, force: true } => format!("ttnn.deallocate({name})"),
         Request::Deallocate { name, force: false } => {
@@ -289,10 +292,12 @@ fn call(request: &Request) -> String {
 }
 
 fn alloc(request: &Request) -> String {
-    let Request::Alloc { name, mesh, kind, dtype, layout, shape, shards, grid } = request else {
+    let Request::Alloc { name, mesh, kind, dtype, layout, shape, shards, cut, shard, grid } =
+        request
+    else {
         return String::new();
     };
-    let [height, width] = shape;
+    let [height, width] = shard;
     let layout = layout.to_ascii_uppercase();
     let memory = match (*kind, *shards) {
         ("dram", 0) => "ttnn.DRAM_MEMORY_CONFIG".to_owned(),
@@ -302,14 +307,13 @@ fn alloc(request: &Request) -> String {
             kind.to_ascii_uppercase()
         ),
         (kind, shards) => format!(
-            "sharded(ttnn.BufferType.{}, {}, {shards}, {}, {width})",
+            "sharded(ttnn.BufferType.{}, \"{cut}\", {}, {shards}, {height}, {width})",
             kind.to_ascii_uppercase(),
-            grid[0],
-            height / shards
+            if *cut == "BLOCK_SHARDED" { shards / 2 } else { u32::from(grid[0]) },
         ),
     };
     format!(
-        "{name} = ttnn.allocate_tensor_on_device(ttnn.Shape([{height}, {width}]), ttnn.{dtype}, \
+        "{name} = ttnn.allocate_tensor_on_device(ttnn.Shape({shape:?}), ttnn.{dtype}, \
          ttnn.{layout}_LAYOUT, {mesh}, {memory})"
     )
 }

@@ -74,7 +74,10 @@ impl Names {
                 if !free || self.buffers.get(of).is_none_or(|held| held.expired) {
                     return Translated::Nothing;
                 }
-                Translated::Ask(Request::View { name: buffer.to_string(), of: of.to_string() })
+                let views = self.buffers.get(of).map_or(0, |held| held.views);
+                let function = VIEWS[(buffer.0 + views) as usize % VIEWS.len()];
+                let (name, of) = (buffer.to_string(), of.to_string());
+                Translated::Ask(Request::View { name, of, function })
             }
             Op::Run(run) => match run.moves {
                 None => self.run(run),
@@ -149,7 +152,7 @@ impl Names {
         let fits = u32::from(grid.x) * u32::from(grid.y) >= shards;
         match tensors::tensor(spec).filter(|_| even && fits && grows_as_usual(spec)) {
             None => Translated::Foreign,
-            Some(Shaped { tensor, shape }) => Translated::Ask(Request::Alloc {
+            Some(Shaped { tensor, shape, sharding }) => Translated::Ask(Request::Alloc {
                 name: name.to_string(),
                 mesh: mesh.to_string(),
                 kind: tensors::kind_name(spec.buffer_type),
@@ -157,6 +160,8 @@ impl Names {
                 layout: tensors::layout_name(tensor.layout),
                 shape,
                 shards,
+                cut: sharding.map_or("INTERLEAVED", |sharding| sharding.cut.name()),
+                shard: sharding.map_or([0, 0], |sharding| sharding.shard),
                 grid: [grid.x, grid.y],
             }),
         }
@@ -311,6 +316,9 @@ pub(super) fn canonical(spec: BufferSpec, run: &RunSpec) -> Option<RunSpec> {
         moves: None,
     })
 }
+
+/// The calls that make a view with one dimension more, which all do the same.
+const VIEWS: [&str; 3] = ["experimental.view", "reshape", "unsqueeze"];
 
 /// Below this are the keys of additions.
 pub(super) const MOVES: u32 = 100;

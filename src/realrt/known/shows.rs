@@ -132,7 +132,13 @@ pub(super) fn read_after_deallocate(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Use(name)) if story.is_deallocated(*name))
 }
 
-/// The mesh that is used was closed with another one on its chips.
+/// A mesh is dropped on a thread that captures, which a program ran on.
+pub(super) fn drop_mesh_in_capture(story: Told<'_>) -> bool {
+    let drops = matches!(story.op(), Some(Op::Drop(Handle::Mesh(_))));
+    drops && story.has_run && !story.own_captures().is_empty()
+}
+
+/// The mesh that is used was closed with another one.
 pub(super) fn close_ends_another_mesh(story: Told<'_>) -> bool {
     // The counters of a chip that is closed are at 0.
     if story.class == "mismatch: the counters" && !story.detail.contains(" says 0 bytes of ") {
@@ -147,7 +153,7 @@ pub(super) fn close_ends_another_mesh(story: Told<'_>) -> bool {
     }
 }
 
-/// A tensor is let go, on a mesh that was closed with another one on its chips.
+/// A tensor is let go, on a mesh that was closed with another one.
 pub(super) fn close_then_free_on_another_mesh(story: Told<'_>) -> bool {
     let lets_go = matches!(story.op(), Some(Op::Gc)) || !story.freed().is_empty();
     let freed = story.freed();
@@ -157,7 +163,7 @@ pub(super) fn close_then_free_on_another_mesh(story: Told<'_>) -> bool {
     lets_go && (freed.iter().any(on) || freed.is_empty() && story.is_any_closed_under())
 }
 
-/// What is closed is a mesh whose chips were closed with another, and it stays open.
+/// What is closed is a mesh that was closed with another, and it stays open.
 pub(super) fn close_is_ignored(story: Told<'_>) -> bool {
     let Some(Op::Close(mesh)) = story.op() else { return false };
     is(mesh, story.subject())

@@ -18,8 +18,8 @@ use crate::units::Lanes;
 pub(super) struct Root {
     pub mesh: MeshHandle,
     pub devices: Lanes,
-    /// Whether another one was open on some of its chips at a time.
-    pub is_doubled: bool,
+    /// Whether another one was closed while it was open: that closes every device.
+    pub is_closed_under: bool,
     /// Whether it was closed since, or its name dropped.
     pub is_ended: bool,
 }
@@ -41,6 +41,8 @@ pub(super) struct Story<'a> {
     pub was_killed: bool,
     /// Whether a mesh was closed since then.
     pub was_closed: bool,
+    /// Whether a program has run.
+    pub has_run: bool,
     /// What listens to each thread.
     pub processors: Processors,
     setup: Arc<Setup>,
@@ -65,6 +67,7 @@ impl<'a> Story<'a> {
             captures: Vec::new(),
             was_killed: false,
             was_closed: false,
+            has_run: false,
             processors: Processors::default(),
             model: Model::new(setup.clone()),
             setup,
@@ -92,8 +95,11 @@ impl<'a> Story<'a> {
             _ => None,
         };
         self.was_closed |= ends.is_some();
-        for root in self.roots.iter_mut().filter(|root| Some(root.mesh) == ends) {
-            root.is_ended = true;
+        let is_root = |root: &Root| Some(root.mesh) == ends && !root.is_ended;
+        let is_one = self.roots.iter().any(is_root);
+        for root in &mut self.roots {
+            root.is_closed_under |= is_one && !root.is_ended && Some(root.mesh) != ends;
+            root.is_ended |= Some(root.mesh) == ends;
         }
         if self.model.call((thread, op), &mut ()).is_some() {
             return;
@@ -109,16 +115,11 @@ impl<'a> Story<'a> {
             Op::Open { mesh, .. } => {
                 let runtime = self.model.runtime();
                 let devices = runtime.mesh_device(*mesh).map_or(Lanes::NONE, |mesh| mesh.devices);
-                let mut is_doubled = false;
-                for other in self.roots.iter_mut().filter(|root| !root.is_ended) {
-                    let is_on_them = meet(other.devices, devices);
-                    other.is_doubled |= is_on_them;
-                    is_doubled |= is_on_them;
-                }
-                let (mesh, is_ended) = (*mesh, false);
-                self.roots.push(Root { mesh, devices, is_doubled, is_ended });
+                let (mesh, is_closed_under, is_ended) = (*mesh, false, false);
+                self.roots.push(Root { mesh, devices, is_closed_under, is_ended });
             }
             Op::Run(run) => {
+                self.has_run = true;
                 let (of, output) = (run.reads.first(), run.output);
                 let kept = of.filter(|of| run.moves.is_some() && !self.is_deallocated(**of));
                 if let (Some(&of), Some((name, _))) = (kept, output) {
@@ -135,6 +136,7 @@ impl<'a> Story<'a> {
             Op::Kill(_) => {
                 self.was_killed = true;
                 self.was_closed = false;
+                self.has_run = false;
                 self.roots.clear();
                 self.captures.clear();
             }
@@ -186,17 +188,19 @@ impl<'a> Story<'a> {
         mesh.map_or(Lanes::NONE, |mesh| mesh.devices)
     }
 
-    /// Whether a mesh's chips were closed with one of two meshes that were open on them at a time;
-    /// the operation at hand counts.
+    /// Whether a mesh was open when another one was closed; the operation at hand counts.
     pub fn is_closed_under(&self, mesh: MeshHandle) -> bool {
         let own = self.devices_of(mesh);
-        let doubled =
-            || self.roots.iter().filter(|root| root.is_doubled && meet(root.devices, own));
-        let ends_now = |root: &Root| match self.op() {
-            Some(Op::Close(ended) | Op::Drop(Handle::Mesh(ended))) => *ended == root.mesh,
-            _ => false,
+        let ends_now = match self.op() {
+            Some(Op::Close(ended) | Op::Drop(Handle::Mesh(ended))) => Some(*ended),
+            _ => None,
         };
-        doubled().count() > 1 && doubled().any(|root| root.is_ended || ends_now(root))
+        let is_one = |root: &&Root| Some(root.mesh) == ends_now && !root.is_ended;
+        let ending = self.roots.iter().find(is_one).map(|root| root.mesh);
+        self.roots.iter().filter(|root| meet(root.devices, own)).any(|root| {
+            root.is_closed_under
+                || !root.is_ended && ending.is_some_and(|ending| ending != root.mesh)
+        })
     }
 
     /// Whether any mesh that is open by its name was closed under.

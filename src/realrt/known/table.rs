@@ -3,7 +3,7 @@
 use super::{Known, shows};
 
 /// Every known divergence of the version that [`VERSION`](crate::realrt::VERSION) names.
-pub const KNOWN: [Known; 25] = [
+pub const KNOWN: [Known; 26] = [
     Known {
         id: "killed-process-still-counted",
         classes: &["oracle: counts-of-the-dead"],
@@ -160,6 +160,21 @@ pub const KNOWN: [Known; 25] = [
         shows: shows::inner_capture_shows_twice,
     },
     Known {
+        id: "drop-mesh-in-capture",
+        classes: &["crash: SIGSEGV in ttnn::graph::GraphProcessor::track_device"],
+        about: "dropping a mesh during a capture, after a program ran on it, kills the process: \
+                what is captured asks the mesh that goes for its id",
+        scenario: "freeorder 1\n\
+                   machine T3K\n\
+                   open m0 1x1\n\
+                   alloc b0 on m0 dram 1x2048\n\
+                   run k0 on m0 cbs 3x4096 reads b0\n\
+                   capture begin normal\n\
+                   drop m0\n",
+        passes: false,
+        shows: shows::drop_mesh_in_capture,
+    },
+    Known {
         id: "zero-width-add",
         classes: &["crash: SIGFPE in _ttnncpp.so*"],
         about: "`ttnn.add` of a row-major tensor without columns divides by zero",
@@ -216,8 +231,8 @@ pub const KNOWN: [Known; 25] = [
             "mismatch: the counters",
             "oracle: not-counted",
         ],
-        about: "closing one of two meshes on the same chips ends the allocators that the other one \
-                goes on using",
+        about: "closing one of two meshes, whatever chips they are on, ends the allocators that \
+                the other one goes on using",
         scenario: "freeorder 1\n\
                    machine T3K\n\
                    open m0 2x4\n\
@@ -231,8 +246,8 @@ pub const KNOWN: [Known; 25] = [
     Known {
         id: "close-then-free-on-another-mesh",
         classes: &["crash: SIGSEGV in tt::tt_metal::Buffer::address"],
-        about: "a tensor freed after a second mesh on its chips was closed stays in the list of \
-                buffers, which dangles",
+        about: "a tensor freed after a second mesh was closed stays in the list of buffers, which \
+                dangles",
         scenario: "freeorder 1\n\
                    machine T3K\n\
                    open m0 2x4\n\
@@ -246,8 +261,7 @@ pub const KNOWN: [Known; 25] = [
     Known {
         id: "close-is-ignored",
         classes: &["mismatch: whether a mesh is closed"],
-        about: "after a second mesh on the same chips was closed, closing the first returns and \
-                leaves it open",
+        about: "after a second mesh was closed, closing the first returns and leaves it open",
         scenario: "freeorder 1\n\
                    machine T3K\n\
                    open m0 2x4\n\
@@ -259,7 +273,7 @@ pub const KNOWN: [Known; 25] = [
     },
     Known {
         id: "free-under-no-dispatch",
-        classes: &["crash: SIGSEGV in tt::tt_metal::Buffer::address"],
+        classes: &["crash: SIGSEGV in tt::tt_metal::Buffer::address", "oracle: reports-disagree"],
         about: "a tensor freed during a NO_DISPATCH capture stays in the list of buffers, which \
                 dangles",
         scenario: "freeorder 1\n\

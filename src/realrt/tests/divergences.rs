@@ -47,7 +47,10 @@ fn a_known_divergence_is_its_own_operation_and_message() {
     let class = "mismatch: whether a mesh is closed";
     let told = |mesh: &str| format!("the runtime says {mesh} 0, the model 1");
     assert_eq!(known(closed, 5, (class, &told("m0"))), Some("close-is-ignored"));
-    assert_eq!(known(closed, 6, (class, &told("m2"))), None, "alone on its chip");
+    let later = closed.replace("close m0\n", "");
+    assert_eq!(known(&later, 5, (class, &told("m2"))), None, "it was opened afterwards");
+    let apart = "open m0 1x1\nopen m1 1x1 at 0,3\nclose m1\nclose m0\n";
+    assert_eq!(known(apart, 4, (class, &told("m0"))), Some("close-is-ignored"));
     assert_eq!(known(closed, 5, (class, &told("m2"))), None);
     let crash = "crash: SIGSEGV in tt::tt_metal::AllocatorImpl::get_alignment";
     let uses = "open m0 1x1\nopen m1 1x1\nclose m1\nopen m2 1x1 at 0,1\n\
@@ -96,6 +99,13 @@ fn a_known_divergence_is_its_own_operation_and_message() {
     assert_eq!(known(killed, 7, (class, &modelled)), Some("closed-chip-still-counted"));
     let alive = killed.replace("kill q0", "close m0");
     assert_eq!(known(&alive, 6, (class, &modelled)), None, "nobody else is attached");
+
+    let run = "open m0 1x1\nalloc b0 on m0 dram 1x2048\nrun k0 on m0 cbs 3x4096 reads b0\n\
+               capture begin normal\ndrop m0\n";
+    let class = "crash: SIGSEGV in ttnn::graph::GraphProcessor::track_device";
+    assert_eq!(known(run, 5, (class, "")), Some("drop-mesh-in-capture"));
+    assert_eq!(known(&run.replace("capture begin normal", "gc"), 5, (class, "")), None);
+    assert_eq!(known(&run.replace("drop m0", "drop b0"), 5, (class, "")), None);
 
     let shards = "open m0 1x1\nalloc b0 on m0 dram 4x2048 shards 4\n\
                   alloc b1 on m0 dram 4x2048\nclose m0\n\

@@ -103,7 +103,7 @@ impl Played {
                 self.views.remove(&buffer(name));
                 Op::Alloc { buffer: buffer(name), place: Place::Mesh(mesh(on)), spec }
             }
-            Request::View { name, of } => {
+            Request::View { name, of, .. } => {
                 self.buffers.insert(buffer(name), self.buffers[&buffer(of)]);
                 self.views.insert(buffer(name), self.views_of(buffer(of)) + 1);
                 Op::Share { buffer: buffer(name), of: buffer(of) }

@@ -130,6 +130,8 @@ pub(super) fn spec(request: &Request) -> BufferSpec {
         Dtype::Bfloat16,
         Dtype::Float32,
         Dtype::Uint32,
+        Dtype::Int32,
+        Dtype::Uint16,
         Dtype::Uint8,
         Dtype::Bfloat8B,
         Dtype::Bfloat4B,
@@ -140,7 +142,7 @@ pub(super) fn spec(request: &Request) -> BufferSpec {
     let buffer_type = KINDS.into_iter().find(|&one| kind_name(one) == *kind).unwrap();
     let tensor = Tensor::new((Kind::Dram, dtype, layout), shape).unwrap();
     let mut pages = tensor.pages;
-    if shape[1] == 0 {
+    if shape.last() == Some(&0) {
         // What is asked for as `0xS`.
         pages = Pages { count: 0, size: Bytes(u64::from(shape[0])) };
     }
