@@ -12,6 +12,8 @@ The end of a capture answers with "nodes": [[type, number, numbers of nodes that
 Addresses in tables are relative to the region's base, and only allocated blocks are in them.
 {"op": "on", "thread": NAME, "request": {..}} makes the call on a thread of that name, which lives as long as
 the process; the answer comes when it has returned.
+{"op": "both", "first": {"op": "on", ..}, "second": {"op": "on", ..}} makes two calls on two threads at a time; the
+answer is the second's, with the first's in "first".
 `fork` makes a child that ends at once; its answer has "child": {"code", "signal", "trace"}.
 `reset` lets everything go and closes every mesh; the process then serves the next program.
 A process that dies by a signal first writes a C++ backtrace to the file named by FREEORDER_TRACE.
@@ -256,13 +258,30 @@ class Worker:
         return self.answered.get()
 
 
+def worker(name):
+    if name not in workers:
+        workers[name] = Worker(name)
+    return workers[name]
+
+
+def do_both(r):
+    both = [r["first"], r["second"]]
+    barrier = threading.Barrier(len(both))
+    for one in both:
+        worker(one["thread"]).asked.put({"op": "at", "barrier": barrier, "request": one["request"]})
+    first, second = (worker(one["thread"]).answered.get() for one in both)
+    return {**second, "first": first}
+
+
+def do_at(r):
+    r["barrier"].wait()
+    return attempt(r["request"])
+
+
 def attempt(request):
     """What came of a call: its answer, or what it raises."""
     if request["op"] == "on":
-        name = request["thread"]
-        if name not in workers:
-            workers[name] = Worker(name)
-        return workers[name].ask(request["request"])
+        return worker(request["thread"]).ask(request["request"])
     try:
         return {"ok": True, **(globals()["do_" + request["op"]](request) or {})}
     except Exception as error:

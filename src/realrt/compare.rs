@@ -3,7 +3,7 @@
 use super::counters;
 use super::graph;
 use super::lockstep::Pair;
-use super::protocol::{Address, BufferSeen, MeshSeen};
+use super::protocol::{Address, Answer, BufferSeen, MeshSeen};
 use super::tally::Figures;
 use super::tensors;
 use super::watch::KINDS;
@@ -13,27 +13,40 @@ use crate::runtime::object::MeshBufferState;
 use crate::units::BufferType;
 
 /// A part that differs: its name, what the runtime says, and what the model says.
-type Part = (String, String, String);
+pub(super) type Part = (String, String, String);
 
 impl Pair<'_> {
     /// The parts of the answer that the model gives otherwise, and both versions of each.
     pub fn compare(&mut self, op: &Op, modelled: &Option<String>) -> Vec<Part> {
         self.adopt_ids();
-        let error = self.seen.error.clone();
-        let real = (!self.seen.ok).then(|| self.plain(&error, modelled.as_deref().unwrap_or("")));
-        let told = |text: &Option<String>| match text {
-            Some(text) => format!("`{text}`"),
-            None => "nothing".to_owned(),
-        };
-        if real != *modelled {
-            let part = format!("what {} raises", super::word(op));
+        let answer =
+            Answer { ok: self.seen.ok, error: self.seen.error.clone(), ..Answer::default() };
+        let raised = self.compare_raised(op, &answer, modelled);
+        if !raised.is_empty() {
             // What it did instead is no other difference.
-            return vec![(part, told(&real), told(modelled))];
+            return raised;
         }
         let buffers: Vec<BufferHandle> = self.names.buffers.keys().copied().collect();
         let differs = buffers.into_iter().filter_map(|name| self.compare_buffer(name));
         let meshes = self.names.meshes.keys().flat_map(|&name| self.compare_mesh(name));
         differs.chain(meshes).chain(self.compare_graph()).chain(self.compare_counters()).collect()
+    }
+
+    /// What a call raises.
+    pub fn compare_raised(
+        &mut self,
+        op: &Op,
+        answer: &Answer,
+        modelled: &Option<String>,
+    ) -> Vec<Part> {
+        let real =
+            (!answer.ok).then(|| self.plain(&answer.error, modelled.as_deref().unwrap_or("")));
+        let told = |text: &Option<String>| match text {
+            Some(text) => format!("`{text}`"),
+            None => "nothing".to_owned(),
+        };
+        let part = || (format!("what {} raises", super::word(op)), told(&real), told(modelled));
+        (real != *modelled).then(part).into_iter().collect()
     }
 
     fn compare_buffer(&self, name: BufferHandle) -> Option<Part> {

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use super::bindings::Bindings;
 use super::captures::{ends_capture_again, opens_elsewhere};
 use super::child::Ending;
+use super::compare::Part;
 use super::known::Known;
 use super::ledger::Ledger;
 use super::model::Model;
 use super::process::{self, Death};
 use super::protocol::{Answer, ChildSeen, Request};
 use super::translate::{Names, Translated};
-use super::watch::{SUMS, Step, Watch};
-use crate::op::{BufferHandle, BufferSpec, MeshHandle, Op, Place, ThreadId};
+use super::watch::{Finding, SUMS, Step, Watch};
+use crate::op::{BufferHandle, BufferSpec, Op, Place, ThreadId};
 use crate::runtime::{Runtime, Setup};
 use crate::scenario::Case;
 use crate::units::Bytes;
@@ -81,24 +82,24 @@ pub fn run(runtime: &mut impl process::Runtime, case: &Case, check: &Check) -> R
     if is_alone {
         runtime.restart();
     }
-    let model = Model::new(setup.clone());
-    let mut pair = Pair {
-        setup,
-        model,
-        check,
-        names: Names::default(),
-        watch: Watch::default(),
-        ledger: Ledger::default(),
-        resident: BTreeSet::new(),
-        seen: Answer { ok: true, ..Answer::default() },
-        bindings: Bindings::default(),
-        first_mesh: None,
-        first_program: None,
-    };
+    let mut pair = Pair::new(setup, case, check);
     let mut calls = 0;
     let mut end = None;
     let mut passed = None;
+    let mut is_made = false;
     for (place, (thread, op)) in case.ops.iter().enumerate() {
+        if std::mem::take(&mut is_made) {
+            continue;
+        }
+        let next = case.ops.get(place + 1).map(|next| [&case.ops[place], next]);
+        if let Some((two, request)) = next.and_then(|two| Some((two, pair.both(two)?))) {
+            (is_made, calls) = (true, calls + 2);
+            let found = pair.step_both(runtime, two, &request);
+            if passed_on((case, check), place + 2, found, (&mut end, &mut passed)) {
+                continue;
+            }
+            break;
+        }
         let request = match pair.names.translate(&pair.setup, op) {
             Translated::Nothing => continue,
             Translated::Foreign => {
@@ -109,13 +110,8 @@ pub fn run(runtime: &mut impl process::Runtime, case: &Case, check: &Check) -> R
         };
         calls += 1;
         let found = pair.step(runtime, (*thread, op), &request);
-        if !found.is_empty() {
-            let (deviation, passes) = one_of((case, check), place + 1, found);
-            if !passes {
-                end = Some(Ran::Deviated(deviation));
-                break;
-            }
-            passed.get_or_insert(deviation);
+        if !passed_on((case, check), place + 1, found, (&mut end, &mut passed)) {
+            break;
         }
         if *op == Op::Exit {
             return passed.map_or(Ran::Agreed(calls), Ran::Deviated);
@@ -133,8 +129,31 @@ pub fn run(runtime: &mut impl process::Runtime, case: &Case, check: &Check) -> R
     })
 }
 
+/// Whether the program goes on after a step, where nothing or only a report was wrong.
+fn passed_on(
+    of: (&Case, &Check),
+    step: usize,
+    found: Vec<Difference>,
+    (end, passed): (&mut Option<Ran>, &mut Option<Deviation>),
+) -> bool {
+    if found.is_empty() {
+        return true;
+    }
+    let (deviation, passes) = one_of(of, step, found);
+    match passes {
+        true => drop(passed.get_or_insert(deviation)),
+        false => *end = Some(Ran::Deviated(deviation)),
+    }
+    passes
+}
+
 /// A class, and the facts.
 pub(super) type Difference = (String, String);
+
+/// A part of an answer that the model gives otherwise.
+pub(super) fn mismatch((part, real, model): Part) -> Difference {
+    (format!("mismatch: {part}"), format!("the runtime says {real}, the model {model}"))
+}
 
 /// What a step is said to have done, where what is known does not hide what is not; and whether the
 /// program can go on because nothing but reports was wrong.
@@ -175,16 +194,38 @@ pub(super) struct Pair<'a> {
     pub(super) model: Model,
     check: &'a Check,
     pub(super) names: Names,
-    watch: Watch,
+    pub(super) watch: Watch,
     pub(super) ledger: Ledger,
     /// What chips counted of circular buffers when they were opened.
     pub(super) resident: BTreeSet<u64>,
     /// What could be seen after the last call.
     pub(super) seen: Answer,
-    bindings: Bindings,
+    pub(super) bindings: Bindings,
+    /// Whether no more than one mesh is opened, of which others are parts.
+    pub(super) is_alone: bool,
     /// What the process counted before this program: its first mesh and program ids.
     pub(super) first_mesh: Option<u32>,
-    first_program: Option<u64>,
+    pub(super) first_program: Option<u64>,
+}
+
+impl<'a> Pair<'a> {
+    /// Both, before anything was asked.
+    fn new(setup: Arc<Setup>, case: &Case, check: &'a Check) -> Self {
+        Self {
+            model: Model::new(setup.clone()),
+            setup,
+            check,
+            names: Names::default(),
+            watch: Watch::default(),
+            ledger: Ledger::default(),
+            resident: BTreeSet::new(),
+            seen: Answer { ok: true, ..Answer::default() },
+            bindings: Bindings::default(),
+            is_alone: case.ops.iter().filter(|(_, op)| matches!(op, Op::Open { .. })).count() == 1,
+            first_mesh: None,
+            first_program: None,
+        }
+    }
 }
 
 impl Pair<'_> {
@@ -219,6 +260,16 @@ impl Pair<'_> {
         let found = self.watch.look(&step);
         let modelled = self.modelled((thread, op), &before);
         self.recount(op, &before);
+        self.told(op, found, &modelled)
+    }
+
+    /// What the oracles say and what the model gives otherwise, by class.
+    pub(super) fn told(
+        &mut self,
+        op: &Op,
+        found: Vec<Finding>,
+        modelled: &Option<String>,
+    ) -> Vec<Difference> {
         let only = self.check.only.as_ref();
         let found = found.into_iter().map(|(oracle, detail)| (format!("oracle: {oracle}"), detail));
         // That a known fault of the counters comes to just these figures is part of what is known.
@@ -228,10 +279,7 @@ impl Pair<'_> {
             false => (class, detail),
         });
         let found = found.filter(|(class, _)| only.is_none_or(|only| only == class));
-        let differs = self.compare(op, &modelled).into_iter().map(|(part, real, model)| {
-            let detail = format!("the runtime says {real}, the model {model}");
-            (format!("mismatch: {part}"), detail)
-        });
+        let differs = self.compare(op, modelled).into_iter().map(mismatch);
         let child = self.seen.child.as_ref().and_then(ChildSeen::death);
         found.chain(differs.collect::<Vec<_>>()).chain(child.map(|death| death.told())).collect()
     }
@@ -261,7 +309,11 @@ impl Pair<'_> {
     }
 
     /// What the model answers: nothing, or the text that it raises.
-    fn modelled(&mut self, (thread, op): (ThreadId, &Op), before: &Answer) -> Option<String> {
+    pub(super) fn modelled(
+        &mut self,
+        (thread, op): (ThreadId, &Op),
+        before: &Answer,
+    ) -> Option<String> {
         self.ledger.begin((thread, op), asked(self.model.runtime(), op));
         if let Some(text) = self.beyond_the_model((thread, op), before) {
             return Some(text.to_owned());
@@ -315,35 +367,6 @@ impl Pair<'_> {
         };
         self.bindings.raise((thread, op), is_gone, is_closed)
     }
-
-    /// Ids are counted for the whole process: the first that is seen says where this program began.
-    pub(super) fn adopt_ids(&mut self) {
-        if self.first_mesh.is_some() {
-            return;
-        }
-        for (name, seen) in &self.seen.meshes {
-            let number = name.trim_start_matches('m').parse().map_or(u32::MAX, |number| number);
-            let mesh = self.model.runtime().mesh_device(MeshHandle(number));
-            if let Some(mesh) = mesh {
-                self.first_mesh = Some(seen.id.saturating_sub(mesh.mesh_id));
-            }
-        }
-    }
-
-    /// An error's text with ids as this program counts them.
-    pub(super) fn plain(&mut self, text: &str, modelled: &str) -> String {
-        let first = u64::from(self.first_mesh.unwrap_or(0));
-        let text = renumber(text, "on MeshDevice ", |id| id.saturating_sub(first));
-        let mut first = self.first_program;
-        let mut counted = None;
-        renumber(modelled, PROGRAM, |id| *counted.insert(id));
-        let text = renumber(&text, PROGRAM, |id| {
-            let first = *first.get_or_insert(id.saturating_sub(counted.unwrap_or(id)));
-            id.saturating_sub(first)
-        });
-        self.first_program = first;
-        text
-    }
 }
 
 /// The buffer that an operation makes, and the id of the mesh that it is on.
@@ -355,20 +378,4 @@ pub(super) fn asked(runtime: &Runtime, op: &Op) -> Option<(BufferSpec, u32)> {
     };
     let mesh = runtime.mesh_device(mesh)?;
     Some((spec, mesh.mesh_id))
-}
-
-/// What stands before the id of a program that clashes.
-const PROGRAM: &str = "circular buffers in program ";
-
-/// The text with the number behind some words exchanged.
-fn renumber(text: &str, before: &str, exchange: impl FnOnce(u64) -> u64) -> String {
-    let Some(start) = text.find(before).map(|place| place + before.len()) else {
-        return text.to_owned();
-    };
-    let rest = &text[start..];
-    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    match rest[..end].parse() {
-        Ok(number) => format!("{}{}{}", &text[..start], exchange(number), &rest[end..]),
-        Err(_) => text.to_owned(),
-    }
 }

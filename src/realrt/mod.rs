@@ -13,6 +13,7 @@ mod counters;
 mod descriptor;
 mod graph;
 mod hunt;
+mod ids;
 mod kept;
 mod known;
 mod ledger;
@@ -32,6 +33,7 @@ mod tally;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod together;
 mod translate;
 mod watch;
 

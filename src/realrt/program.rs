@@ -83,14 +83,20 @@ fn capture_all(case: &mut Case, choices: &mut Seeded) {
 fn on_threads(case: &mut Case, wild: bool, choices: &mut Seeded) {
     let count = 2 + choices.pick(3);
     let mut captures: Vec<ThreadId> = Vec::new();
+    let mut last = ThreadId(0);
     for (thread, op) in &mut case.ops {
-        let any = ThreadId(choices.pick(count) as u32);
+        let any = match choices.chance(1, 2) {
+            // Neighbours on different threads can be called at a time.
+            true => ThreadId(1 + last.0 % (count as u32 - 1)),
+            false => ThreadId(choices.pick(count) as u32),
+        };
         let own = captures.last().copied();
         *thread = match op {
             Op::Capture(CaptureStep::End) if wild && choices.chance(1, 4) => any,
             _ if choices.chance(1, 4) => any,
             _ => own.unwrap_or(any),
         };
+        last = *thread;
         match op {
             Op::Capture(CaptureStep::Begin(_)) => captures.push(*thread),
             Op::Capture(CaptureStep::End) => drop(captures.pop()),

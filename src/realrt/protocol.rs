@@ -26,6 +26,11 @@ pub enum Request {
         thread: String,
         request: Box<Request>,
     },
+    /// Two calls on two threads at a time.
+    Both {
+        first: Box<Request>,
+        second: Box<Request>,
+    },
     CaptureBegin {
         mode: &'static str,
     },
@@ -122,6 +127,9 @@ pub struct Answer {
     /// What it raised, if not.
     #[serde(default)]
     pub error: String,
+    /// What came of the first of two calls that were made at a time; the rest is of the second.
+    #[serde(default)]
+    pub first: Option<Box<Answer>>,
     /// The wheel's version, answered to `hello`.
     #[serde(default)]
     pub version: String,

@@ -243,7 +243,9 @@ pub(crate) const SHARDED: &str = r#"def sharded(kind, cut, columns, shards, heig
 /// The call of ttnn that a request is.
 fn call(request: &Request) -> String {
     match request {
-        Request::Hello | Request::Reset | Request::On { .. } => String::new(),
+        Request::Hello | Request::Reset | Request::On { .. } | Request::Both { .. } => {
+            String::new()
+        }
         Request::Exit => "raise SystemExit".to_owned(),
         Request::Kill => "kill()".to_owned(),
         Request::Fork { end: "exit" } => "fork(sys.exit)".to_owned(),

@@ -5,6 +5,7 @@
 mod divergences;
 mod played;
 mod reports;
+mod together;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

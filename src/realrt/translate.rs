@@ -95,15 +95,7 @@ impl Names {
                 buffer(*name, |name| Request::Deallocate { name, force: false })
             }
             Op::Cycle(name) => buffer(*name, |name| Request::Cycle { name }),
-            // Who else keeps a mesh alive whose name is gone is not known here.
-            Op::Use(name) if self.buffers.get(name).is_some_and(|held| held.expired) => {
-                Translated::Nothing
-            }
-            // Whether the host has room for it is no question to the runtime.
-            Op::Use(name) if self.buffers.get(name).is_some_and(|held| !fits_host(&held.spec)) => {
-                Translated::Foreign
-            }
-            Op::Use(name) => buffer(*name, |name| Request::Use { name }),
+            Op::Use(name) => self.used(*name),
             Op::Gc => Translated::Ask(Request::Gc),
             Op::Capture(step) => Translated::Ask(match step {
                 CaptureStep::Begin(RunMode::Normal) => Request::CaptureBegin { mode: "normal" },
@@ -114,6 +106,16 @@ impl Names {
             }),
             Op::Exit => Translated::Ask(Request::Exit),
             _ => Translated::Foreign,
+        }
+    }
+
+    fn used(&self, name: BufferHandle) -> Translated {
+        match self.buffers.get(&name) {
+            // Who else keeps a mesh alive whose name is gone is not known here.
+            None | Some(Held { expired: true, .. }) => Translated::Nothing,
+            // Whether the host has room for it is no question to the runtime.
+            Some(held) if !fits_host(&held.spec) => Translated::Foreign,
+            Some(_) => Translated::Ask(Request::Use { name: name.to_string() }),
         }
     }
 

@@ -80,6 +80,12 @@ impl Watch {
         found.chain(step.counts_of_the_dead()).chain(step.not_counted()).collect()
     }
 
+    /// What is wrong with the state after it, whatever led there.
+    pub fn look_at_state(&self, step: &Step<'_>) -> Vec<Finding> {
+        let found = step.reports_disagree().into_iter().chain(self.blocks(step));
+        found.chain(step.counters_disagree()).collect()
+    }
+
     fn remember(&mut self, step: &Step<'_>) {
         match step.op {
             Op::Cycle(name) => {

@@ -273,7 +273,11 @@ pub const KNOWN: [Known; 26] = [
     },
     Known {
         id: "free-under-no-dispatch",
-        classes: &["crash: SIGSEGV in tt::tt_metal::Buffer::address", "oracle: reports-disagree"],
+        classes: &[
+            "crash: SIGSEGV in tt::tt_metal::Buffer::address",
+            "oracle: reports-disagree",
+            "oracle: orphan-block",
+        ],
         about: "a tensor freed during a NO_DISPATCH capture stays in the list of buffers, which \
                 dangles",
         scenario: "freeorder 1\n\

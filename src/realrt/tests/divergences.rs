@@ -67,6 +67,9 @@ fn a_known_divergence_is_its_own_operation_and_message() {
                   alloc b1 on m0 dram 1x2048\ndrop b1\ndrop b0\n";
     assert_eq!(known(hooked, 6, (dangling, "")), Some("free-under-no-dispatch"));
     assert_eq!(known(hooked, 5, (dangling, "")), None, "it has no memory");
+    let leaks = "oracle: orphan-block";
+    assert_eq!(known(hooked, 6, (leaks, "")), Some("free-under-no-dispatch"));
+    assert_eq!(known(&hooked.replace("begin", "begin normal"), 6, (leaks, "")), None);
     let ends = "open m0 1x1\ncapture begin normal\ncapture end\ncapture end\n";
     let class = "crash: SIGSEGV in ttnn::graph::GraphProcessor::end_graph_capture";
     assert_eq!(known(ends, 4, (class, "")), Some("capture-ended-twice"));

@@ -35,6 +35,8 @@ pub struct Played {
     thread: ThreadId,
     /// Nothing was opened since it started, or was reset.
     is_new: bool,
+    /// What was done before.
+    early: Vec<(ThreadId, Op)>,
     /// What is wrong with it.
     fault: fn(&Request, &mut Answer) -> bool,
 }
@@ -69,6 +71,7 @@ impl Played {
             ledger: ledger::Ledger::default(),
             thread: ThreadId(0),
             is_new: true,
+            early: Vec::new(),
             fault,
         }
     }
@@ -88,6 +91,13 @@ impl Played {
                     self.setup.reserved.l1_small_size = Bytes(*l1_small);
                     self.setup = self.setup.clone().settled();
                     self.model = model(&self.setup);
+                    let tally = std::mem::take(&mut self.ledger.tally);
+                    self.ledger = ledger::Ledger::default();
+                    self.ledger.tally = tally;
+                    for (thread, op) in std::mem::take(&mut self.early) {
+                        self.ledger.begin((thread, &op), None);
+                        self.model.call((thread, &op), &mut self.ledger);
+                    }
                 }
                 self.meshes.push(mesh(name));
                 Op::Open { mesh: mesh(name), shape: rows(*shape), at: at(*from) }
@@ -180,6 +190,7 @@ impl Played {
             Request::Fork { end: "exit" } => Op::Fork(ChildEnd::Exit),
             Request::Fork { .. } => Op::Fork(ChildEnd::Immediate),
             Request::On { .. }
+            | Request::Both { .. }
             | Request::Hello
             | Request::Reset
             | Request::Kill
@@ -230,6 +241,9 @@ impl Played {
         if let Some(text) = raised {
             return Some(text.to_owned());
         }
+        if self.is_new {
+            self.early.push((self.thread, op.clone()));
+        }
         self.ledger.counts = self.bindings.processors.counts(self.thread);
         let refused = self.model.call((self.thread, op), &mut self.ledger);
         if refused.is_none() {
@@ -270,6 +284,11 @@ impl Runtime for Played {
             }
             return Ok(answer);
         }
+        if let Request::Both { first, second } = request {
+            let first = self.ask(first)?;
+            let answer = self.ask(second)?;
+            return Ok(Answer { first: Some(Box::new(first)), ..answer });
+        }
         let mut answer = Answer { ok: true, ..Answer::default() };
         let reads = match request {
             Request::Use { name } => vec![name.clone()],
@@ -293,6 +312,7 @@ impl Runtime for Played {
         match (request, self.op(request)) {
             (Request::Reset, _) => {
                 self.is_new = true;
+                self.early.clear();
                 self.model.reset();
                 self.ledger = ledger::Ledger::default();
                 self.buffers.clear();
@@ -366,6 +386,7 @@ impl Runtime for Played {
     fn restart(&mut self) {
         self.bindings = Bindings::default();
         self.dead.clear();
+        self.early.clear();
         self.is_new = true;
         self.model.reset();
         self.ledger = ledger::Ledger::default();
