@@ -346,6 +346,16 @@ fn every_byte_string_is_a_program_that_survives_the_byte_form() {
     }
 }
 
+/// In this program `reads b5,b5` stands before an output: a search that looks at all outputs there
+/// could be behind `reads b5` never comes to the second `b5`.
+#[test]
+fn a_buffer_that_is_read_twice_is_written_as_bytes() {
+    let case = canonical(&from_bytes(Profile::Lifecycle, &random_bytes(268 * 3, 268)));
+    assert!(case.scenario().to_string().contains("reads b5,b5 out b1"), "{}", case.scenario());
+    let bytes = encode(Profile::Lifecycle, &case).expect("the profile drew it");
+    assert_eq!(from_bytes(Profile::Lifecycle, &bytes), case);
+}
+
 /// A fuzzer's input of some 150 bytes is a program of some 20 to 60 operations.
 #[test]
 fn an_operation_is_a_few_bytes() {

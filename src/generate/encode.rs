@@ -59,6 +59,10 @@ pub enum EncodeError {
 /// How many operations the search for one may draw before it gives up.
 const DRAWS_MAX: u32 = 5_000;
 
+/// How many picks in a row may bring it no nearer, one search after another: with `reads b5,b5` the
+/// word that is there agrees before there is a second one, and no longer with one that is another.
+const DETOURS: [u32; 4] = [1, 2, 4, u32::MAX];
+
 /// The same program with its names in order of first use, and without setup lines that change
 /// nothing.
 ///
@@ -158,28 +162,34 @@ struct Search<'a> {
     wanted: &'a Op,
     line: String,
     draws: u32,
+    detour_max: u32,
     /// The line that agrees with the wanted one for longest, and for how long.
     nearest: (usize, String),
 }
 
 impl<'a> Search<'a> {
     fn new(drawer: &'a Drawer, wanted: &'a Op) -> Self {
-        Self { drawer, wanted, line: wanted.to_string(), draws: 0, nearest: (0, String::new()) }
+        let (line, nearest) = (wanted.to_string(), (0, String::new()));
+        Self { drawer, wanted, line, draws: 0, detour_max: 0, nearest }
     }
 
     /// The picks with which the drawer draws the operation, or what it could draw instead: a search
-    /// for each kind of operation that has the right form.
+    /// for each kind of operation that has the right form, which makes ever more picks in a row
+    /// that bring it no nearer.
     fn run(mut self) -> Result<Vec<(u64, u64)>, String> {
         let kinds = self.drawer.kinds();
-        for kind in kinds.iter() {
-            let first = self.draw(kind, &[]);
-            if first.agreement == 0 {
-                continue;
-            }
-            if let Some(picks) = self.explore(kind, &mut Vec::new(), first) {
-                let before = self.drawer.weight(kinds.before(kind));
-                let kind = (before.into(), self.drawer.weight(kinds).into());
-                return Ok(std::iter::once(kind).chain(picks).collect());
+        for detour_max in DETOURS {
+            (self.draws, self.detour_max) = (0, detour_max);
+            for kind in kinds.iter() {
+                let first = self.draw(kind, &[]);
+                if first.agreement == 0 {
+                    continue;
+                }
+                if let Some(picks) = self.explore(kind, &mut Vec::new(), first, detour_max) {
+                    let before = self.drawer.weight(kinds.before(kind));
+                    let kind = (before.into(), self.drawer.weight(kinds).into());
+                    return Ok(std::iter::once(kind).chain(picks).collect());
+                }
             }
         }
         Err(match self.nearest {
@@ -205,13 +215,15 @@ impl<'a> Search<'a> {
     }
 
     /// Depth first: at once an option whose line agrees with the wanted one for longer than before,
-    /// then those that agree as long. Picks are made in the order of the line, so that mostly the
-    /// first such option goes on to the end. Options that draw the same are tried once.
+    /// then the others, while so many of a detour are left. Picks are made in the order of the
+    /// line, so that mostly the first such option goes on to the end. Options that draw the same
+    /// are tried once.
     fn explore(
         &mut self,
         kind: Kind,
         path: &mut Vec<u64>,
         drawn: Drawn,
+        detour: u32,
     ) -> Option<Vec<(u64, u64)>> {
         if drawn.op == *self.wanted {
             return Some(drawn.picks);
@@ -225,7 +237,7 @@ impl<'a> Search<'a> {
             path.push(option);
             let next = self.draw(kind, path);
             let found = if next.agreement > drawn.agreement {
-                self.explore(kind, path, next)
+                self.explore(kind, path, next, self.detour_max)
             } else {
                 if !tried.iter().any(|(_, other)| other.goes_on_as(&next, path.len())) {
                     tried.push((option, next));
@@ -237,10 +249,11 @@ impl<'a> Search<'a> {
                 return found;
             }
         }
+        let detour = detour.checked_sub(1)?;
         tried.sort_by_key(|(_, next)| Reverse(next.agreement));
         for (option, next) in tried {
             path.push(option);
-            let found = self.explore(kind, path, next);
+            let found = self.explore(kind, path, next, detour);
             path.pop();
             if found.is_some() {
                 return found;
