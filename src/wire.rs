@@ -284,31 +284,42 @@ pub fn record_size(sample: &[u8]) -> Option<usize> {
 }
 
 /// Whether a sample is a stream of records, torn ones and all: they cover at least half of it, and
-/// begin near its start.
+/// begin near its start. Those that say what cannot be begin at its start: tables of addresses in
+/// programs have the shape of them.
 #[must_use]
 pub fn is_stream(sample: &[u8]) -> bool {
-    best_fit(sample).is_some_and(|(size, is_good)| {
-        let start = &sample[..sample.len().min(3 * size)];
-        covered(start, size, is_good) > 0 && 2 * covered(sample, size, is_good) >= sample.len()
+    best_fit(sample).is_some_and(|(size, fit)| {
+        let start = &sample[..sample.len().min(fit.begins * size)];
+        let covered = |sample| covered(sample, size, fit.is_good);
+        covered(start) > 0 && 2 * covered(sample) >= sample.len()
     })
 }
 
-/// Whether a record can start with these bytes.
-type IsGood = fn(&[u8]) -> bool;
+/// By what a record is known.
+#[derive(Clone, Copy)]
+struct Fit {
+    /// Whether a record can start with these bytes.
+    is_good: fn(&[u8]) -> bool,
+    /// Within how many records from its start a stream has its first.
+    begins: usize,
+}
+
+/// What is plausible tells sizes apart best; a stream of broken messages still has a shape.
+const FITS: [Fit; 2] =
+    [Fit { is_good: is_plausible, begins: 3 }, Fit { is_good: is_record, begins: 1 }];
 
 /// The size at which records cover most of a sample, and what of a record that was judged by.
-fn best_fit(sample: &[u8]) -> Option<(usize, IsGood)> {
-    // What is plausible tells sizes apart best; a stream of broken messages still has a shape.
-    [is_plausible, is_record].into_iter().find_map(|is_good: IsGood| {
-        let covered = RECORD_SIZES.map(|size| (covered(sample, size, is_good), size));
+fn best_fit(sample: &[u8]) -> Option<(usize, Fit)> {
+    FITS.into_iter().find_map(|fit| {
+        let covered = RECORD_SIZES.map(|size| (covered(sample, size, fit.is_good), size));
         // Half of the records of one version cover as much as all of another: the smaller size.
         let best = covered.into_iter().rev().max_by_key(|&(bytes, _)| bytes);
-        best.filter(|&(bytes, _)| bytes > 0).map(|(_, size)| (size, is_good))
+        best.filter(|&(bytes, _)| bytes > 0).map(|(_, size)| (size, fit))
     })
 }
 
 /// The bytes of records that another one follows, or the end.
-fn covered(sample: &[u8], size: usize, is_good: IsGood) -> usize {
+fn covered(sample: &[u8], size: usize, is_good: fn(&[u8]) -> bool) -> usize {
     let good = |at: usize| sample.get(at..at + HEAD).is_some_and(is_good);
     let (mut at, mut bytes) = (0, 0);
     while at + HEAD <= sample.len() {
