@@ -117,6 +117,12 @@ impl Mark {
                 | Self::AllocatorEmptied
                 | Self::BackingReleasedAlone
                 | Self::DeviceLocalReleasedAlone
+                | Self::LateDrop
+                | Self::ViewOutlivesRoot
+                | Self::MeshDroppedFirst
+                | Self::DeadViewUsed
+                | Self::AllocatedInCapture
+                | Self::ReleasedInCapture
         )
     }
 }

@@ -12,6 +12,7 @@ use freeorder::fix::{FixSet, Preset};
 use freeorder::generate::{Order, Profile, case};
 use freeorder::journal::{Columns, Tracking};
 use freeorder::mark::Mark;
+use freeorder::message::Role;
 use freeorder::op::{Op, ThreadId};
 use freeorder::scenario::{Case, Item, Line, Scenario, Simulation};
 use freeorder::search::aim::{Aim, Failure, Model};
@@ -717,6 +718,40 @@ fn the_failure_with_the_fewest_preemptions_comes_first() {
     let residue = all.found.iter().find(|one| one.class.oracle == OracleName::Residue).unwrap();
     let ops: Vec<String> = residue.case.ops.iter().map(|(_, op)| op.to_string()).collect();
     assert_eq!(ops[2..], ["tracking off", "drop b0", "tracking on"]);
+}
+
+/// Who goes first in a block has interrupted nobody of the block before.
+#[test]
+fn each_block_begins_without_a_preemption() {
+    let under = |blocks: &str| {
+        let text = format!("freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x2048\n{blocks}");
+        let options = Options::new(Preset::Sound.fixes(), ServerKind::K2);
+        let options = Options { preemptions_max: Some(0), ..options };
+        explore(&Plan::of(&text.parse().unwrap()), &options)
+    };
+    let turns = "any {\ntracking on\ntracking off\n}\n";
+    assert_eq!(under(turns).orderings.to_string(), "2");
+    assert_eq!(under(&turns.repeat(2)).orderings.to_string(), "4");
+    assert_eq!(under(&format!("{turns}checkpoint\n{turns}{turns}")).orderings.to_string(), "8");
+    // The FREE is lost where both blocks have their second line first.
+    let found = under(&format!("{turns}any {{\ndrop b0\ntracking on\n}}\n")).found;
+    assert!(found.iter().any(|one| one.class.oracle == OracleName::Residue));
+}
+
+/// Two states in which other messages wait are two, if all that differs is who let go.
+#[test]
+fn who_sent_what_waits_is_told() {
+    let text = "freeorder 1\nopen m0 1x1\nalloc b0 on m0 dram 1x2048\nserver restart\nstall\n\
+                any {\ndeallocate-unforced b0\nrelease b0 backing\n}\n";
+    let options = Options::new(Preset::Sound.fixes(), ServerKind::K1);
+    let plan = Plan::of(&text.parse().unwrap());
+    for reduction in REDUCTIONS {
+        let found = explore(&plan, &Options { reduction, ..options }).found;
+        let unknown = found.iter().filter(|one| one.class.oracle == OracleName::UnknownFree);
+        let roles: BTreeSet<Option<Role>> = unknown.map(|one| one.class.role).collect();
+        let both = [Some(Role::UserHandle), Some(Role::OwnedBufferState)];
+        assert_eq!(roles, BTreeSet::from(both));
+    }
 }
 
 /// A limit ends the search with what was covered by then, and never with a certificate.

@@ -331,6 +331,9 @@ fn everything_about_the_client_counts() {
         |it| it.new.push(AllocMessage { buffer_type: BufferType::L1, ..message() }),
         |it| it.new.push(AllocMessage { pid: 1, ..message() }),
         |it| it.new.push(AllocMessage { owner: UniqueId(1), ..message() }),
+        |it| it.new.push(AllocMessage { sender: object(1), ..message() }),
+        |it| it.new.push(AllocMessage { path: CallPath::DeallocateImpl, ..message() }),
+        |it| it.new.push(AllocMessage { released_by: Role::OwnedBufferState, ..message() }),
     ];
     assert_each_counts(&Client::default(), changes);
     let busy = Client {

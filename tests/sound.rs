@@ -302,7 +302,7 @@ fn every_family_that_can_pass_has_certificates() {
             let verified = freeorder(&["explore", "--verify", path.to_str().unwrap()]);
             assert!(verified.status.success(), "{}", stdout(&verified));
         }
-        let sized = family.sizes().contains("--handles");
+        let sized = family.sizes().contains("handles");
         let handles = if sized { bounds(family).handles.to_string() } else { "-".to_owned() };
         writeln!(table, "| {} | {handles} | {orderings} | {} |", family.name(), states.join(" | "))
             .unwrap();

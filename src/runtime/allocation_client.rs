@@ -34,10 +34,13 @@ impl Fingerprint for Client {
             | u64::from(self.full_for) << 8;
         let unread = self.old.iter().chain(&self.new);
         unread.fold(mix(flags, self.old.len() as u64), |hash, message| {
-            let kind = message.kind as u64 | (message.buffer_type as u64) << 8;
-            let AllocMessage { devices, address, size, owner, pid, .. } = *message;
-            let words = [devices.0, address.0, owner.0, size.0, u64::from(pid)];
-            words.iter().fold(mix(hash, kind), |hash, &word| mix(hash, word))
+            let AllocMessage { kind, buffer_type, path, released_by, .. } = *message;
+            let kinds = [kind as u8, buffer_type as u8, path as u8, released_by as u8];
+            let kinds = u64::from(u32::from_le_bytes(kinds));
+            let AllocMessage { devices, address, size, owner, sender, pid, .. } = *message;
+            let sender = sender.unique_id;
+            let words = [devices.0, address.0, owner.0, sender.0, size.0, u64::from(pid)];
+            words.iter().fold(mix(hash, kinds), |hash, &word| mix(hash, word))
         })
     }
 }

@@ -126,7 +126,7 @@ struct SearchScenario {
     always: Vec<String>,
 }
 
-/// Searches under each server; the table, and whether it was interrupted.
+/// Searches under each server; the table, and whether it was interrupted or met a limit.
 pub fn table(scenarios: &[Named], servers: &[ServerKind]) -> (SearchTable, Outcome) {
     interrupt::ends_by_itself();
     let progress = Progress::start((scenarios.len() * servers.len()) as u64);
@@ -138,8 +138,14 @@ pub fn table(scenarios: &[Named], servers: &[ServerKind]) -> (SearchTable, Outco
     let mut outcome = Outcome::Clean;
     for &server in servers {
         match search(scenarios, server, watch) {
-            Some(one) => found.push(SearchServer::from(&one)),
-            None => outcome = Outcome::Interrupted,
+            Ok(one) => found.push(SearchServer::from(&one)),
+            Err(_) if interrupt::was_asked() => outcome = Outcome::Interrupted,
+            Err(undecided) => {
+                progress.say(&format!(
+                    "under {server}, {undecided}; it has too many states to look at all of them"
+                ));
+                outcome = Outcome::Limited;
+            }
         }
     }
     progress.end();
@@ -167,6 +173,13 @@ impl Progress {
         if let Some(bar) = &self.0 {
             bar.set_message(format!("{server}: {} after {} runs", verdict.name, verdict.runs));
             bar.inc(1);
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.0 {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
         }
     }
 
@@ -335,7 +348,7 @@ impl SearchScenario {
 impl SearchEffect {
     fn words(&self) -> String {
         match (&self.helps, &self.harms) {
-            (None, None) => "decides nothing anywhere".to_owned(),
+            (None, None) => "no scenario hangs on it".to_owned(),
             (Some(helps), None) => format!("helps in {helps}, harms nowhere"),
             (None, Some(harms)) => format!("helps nowhere, harms in {harms}"),
             (Some(helps), Some(harms)) => format!("helps in {helps}, harms in {harms}"),

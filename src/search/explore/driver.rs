@@ -129,6 +129,11 @@ impl<'p> Driver<'p> {
         !self.conflicts.between(next(one), next(other))
     }
 
+    /// The block of the scenario whose steps can be taken.
+    pub(super) fn stage(&self) -> usize {
+        self.stage
+    }
+
     /// Who is interrupted if another move is taken: the chain or thread, if it has more to do.
     pub(super) fn thread_of(&self, chosen: usize) -> Option<usize> {
         if !self.plan.is_threaded() {

@@ -9,21 +9,25 @@ pub(super) struct Preemptions {
     bound: Option<u32>,
     /// Who took the last step; after [`Preemptions::arrived`] only if it has more to do.
     running: Option<usize>,
+    /// The block of the scenario whose chain that is.
+    stage: usize,
     count: u32,
 }
 
 impl Preemptions {
     /// Before the first step.
     pub(super) fn new(bound: Option<u32>) -> Self {
-        Self { bound, running: None, count: 0 }
+        Self { bound, running: None, stage: 0, count: 0 }
     }
 
     /// The same in the state that the driver has come to, with the moves that there are.
     pub(super) fn arrived(self, driver: &Driver<'_>, moves: &[usize]) -> Self {
+        let stage = driver.stage();
         let has_more = |&running: &usize| {
-            moves.iter().any(|&chosen| driver.thread_of(chosen) == Some(running))
+            stage == self.stage
+                && moves.iter().any(|&chosen| driver.thread_of(chosen) == Some(running))
         };
-        Self { running: self.running.filter(has_more), ..self }
+        Self { running: self.running.filter(has_more), stage, ..self }
     }
 
     /// The hash of a state together with what counts of how it was reached.

@@ -9,4 +9,6 @@ mod search;
 pub use cubes::Cubes;
 pub use decide::{Cube, Decided, decide};
 pub use question::Question;
-pub use search::{Effect, Impossible, Minimal, Need, ServerSearch, Verdict, Watch, search};
+pub use search::{
+    Effect, Impossible, Minimal, Need, ServerSearch, Undecided, Verdict, Watch, search,
+};

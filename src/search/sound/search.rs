@@ -74,7 +74,8 @@ pub struct Minimal {
     pub needs: Vec<Need>,
 }
 
-/// What a fix does to the verdicts of all sets.
+/// What a fix does to the verdicts of all sets: of a scenario as a whole; of what else some set can
+/// pass in it, if something fails in it under every set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effect {
     /// The fix.
@@ -133,7 +134,16 @@ impl ServerSearch {
     }
 }
 
-/// Decides every set over the scenarios, under one server; none if it was interrupted.
+/// A scenario that was not decided: the search was interrupted, or the scenario has more states in
+/// its orderings than an exploration looks at, see [`explore::Limits`](crate::search::explore::Limits).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: not decided under every set")]
+pub struct Undecided(pub String);
+
+/// Decides every set over the scenarios, under one server.
+///
+/// # Errors
+/// If a scenario could not be decided, or the search was interrupted.
 ///
 /// ```
 /// use freeorder::{corpus, fix::Fix, server::ServerKind};
@@ -144,15 +154,19 @@ impl ServerSearch {
 /// assert!(found.minimal.iter().all(|minimal| minimal.fixes.has(Fix::AtomicAllocation)));
 /// # Ok::<(), freeorder::scenario::ScenarioError>(())
 /// ```
-#[must_use]
-pub fn search(scenarios: &[Named], server: ServerKind, watch: Watch<'_>) -> Option<ServerSearch> {
+pub fn search(
+    scenarios: &[Named],
+    server: ServerKind,
+    watch: Watch<'_>,
+) -> Result<ServerSearch, Undecided> {
     let mut sorted: Vec<&Named> = scenarios.iter().collect();
     sorted.sort_by_key(|named| (named.scenario.ops().count(), &named.name));
     let question = |named: &&Named| Question::of(&named.scenario, server);
     let mut questions: Vec<Question> = sorted.iter().map(question).collect();
     let mut verdicts = Vec::new();
     for (named, question) in sorted.iter().zip(&mut questions) {
-        let verdict = verdict(named, question, watch)?;
+        let verdict = verdict(named, question, watch);
+        let verdict = verdict.ok_or_else(|| Undecided(named.name.clone()))?;
         (watch.progress)(&verdict, server);
         verdicts.push(verdict);
     }
@@ -162,13 +176,14 @@ pub fn search(scenarios: &[Named], server: ServerKind, watch: Watch<'_>) -> Opti
         minimal: Vec::new(),
         impossible: Vec::new(),
         conflicts: Vec::new(),
-        effects: FIXES.iter().map(|info| effect(info.fix, &verdicts)).collect(),
+        effects: Vec::new(),
         verdicts,
     };
     let judged = found.intersect(questions, watch)?;
+    found.effects = FIXES.iter().map(|info| effect(info.fix, &found.verdicts, &judged)).collect();
     let minimal = found.passing.minimal().into_iter();
     found.minimal = minimal.map(|set| Minimal { fixes: set, needs: needs(set, &judged) }).collect();
-    Some(found)
+    Ok(found)
 }
 
 /// Decides a scenario; if no set passes it, what fails under every set is left out of the question.
@@ -220,10 +235,13 @@ fn passing(decided: &[Decided<Option<OracleName>>]) -> Cubes {
     Cubes::new(passing.map(|one| one.cube).collect())
 }
 
-fn effect(fix: Fix, verdicts: &[Verdict]) -> Effect {
+fn effect(fix: Fix, verdicts: &[Verdict], judged: &[Judged]) -> Effect {
     let first = |with: bool| {
-        let found = verdicts.iter().find(|verdict| verdict.passing.needs(fix, with));
-        found.map(|verdict| verdict.name.clone())
+        let alone = verdicts.iter().map(|verdict| (&verdict.name, &verdict.passing));
+        // What excludes each other in a scenario is left out of the question only there.
+        let together = judged.iter().map(|(name, _, passing)| (name, passing));
+        let found = alone.chain(together).find(|(_, passing)| passing.needs(fix, with));
+        found.map(|(name, _)| name.clone())
     };
     Effect { fix, helps: first(true), harms: first(false) }
 }
@@ -233,23 +251,29 @@ type Judged = (String, Question, Cubes);
 
 impl ServerSearch {
     /// The sets that pass whatever can be passed, the shortest scenarios first.
-    fn intersect(&mut self, questions: Vec<Question>, watch: Watch<'_>) -> Option<Vec<Judged>> {
+    fn intersect(
+        &mut self,
+        questions: Vec<Question>,
+        watch: Watch<'_>,
+    ) -> Result<Vec<Judged>, Undecided> {
         let mut judged = Vec::new();
         let mut whole = 0;
         for (verdict, mut question) in self.verdicts.iter().zip(questions) {
             if verdict.class != Class::Lifecycle {
                 continue;
             }
+            let undecided = || Undecided(verdict.name.clone());
             for &oracle in &verdict.always {
-                let smallest = smallest(&question, oracle, watch)?;
+                let smallest = smallest(&question, oracle, watch).ok_or_else(undecided)?;
                 let scenario = verdict.name.clone();
                 self.impossible.push(Impossible { scenario, oracle, smallest });
             }
             let mut passing = self.passing.and(&verdict.passing);
             if passing.is_empty() {
-                let mut failing = always(&self.passing, &question, watch)?;
+                let mut failing = always(&self.passing, &question, watch).ok_or_else(undecided)?;
                 question = question.except(&failing);
-                let mut decided = decide_all(&self.passing, &question, watch)?;
+                let mut decided =
+                    decide_all(&self.passing, &question, watch).ok_or_else(undecided)?;
                 whole += usize::from(decided.iter().any(|one| one.verdict.is_none()));
                 while decided.iter().all(|one| one.verdict.is_some()) {
                     // Each set fails one or the other: these exclude each other.
@@ -257,7 +281,7 @@ impl ServerSearch {
                         decided.iter().filter_map(|one| one.verdict).collect();
                     failing.extend(others);
                     question = question.except(&failing);
-                    decided = decide_all(&self.passing, &question, watch)?;
+                    decided = decide_all(&self.passing, &question, watch).ok_or_else(undecided)?;
                 }
                 passing = self::passing(&decided);
                 self.conflicts.push((verdict.name.clone(), failing));
@@ -272,7 +296,7 @@ impl ServerSearch {
             self.passing = Cubes::new(Vec::new());
             judged.clear();
         }
-        Some(judged)
+        Ok(judged)
     }
 }
 
