@@ -1,8 +1,10 @@
 //! The live keys, and the last of the dead.
 //!
 //! Allocators give a free address out again at once, so a dead key keeps its entry for its next
-//! life. Memory must not grow with the input: when the dead are as many as the living, the older
-//! half of them is forgotten.
+//! life. Memory must not grow with the input: when the dead are as many as the living, all but the
+//! last of them are forgotten.
+
+use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
@@ -79,18 +81,26 @@ impl Entry {
     }
 }
 
-/// So many dead keys are remembered, or as many as there are live ones.
-const DEAD_MAX: usize = 1 << 16;
+/// So many dead keys have entries at most, or as many as there are live ones. With 10^5 of those,
+/// the table is as full as it can be before it is made twice as large.
+const DEAD_MAX: usize = 7 << 14;
+
+/// The last of the dead that are remembered, in parts of so many.
+const PART: usize = 1 << 12;
+const PARTS: usize = 8;
 
 /// The live keys.
 pub struct Ledger {
     keys: HashTable<Entry>,
     dead: usize,
+    /// How many are left to die in this part, and where the first of each of the last parts died.
+    left: usize,
+    parts: VecDeque<Place>,
 }
 
 impl Ledger {
     pub fn new() -> Self {
-        Self { keys: HashTable::new(), dead: 0 }
+        Self { keys: HashTable::new(), dead: 0, left: 0, parts: VecDeque::new() }
     }
 
     /// How many keys live.
@@ -139,32 +149,44 @@ impl Ledger {
         true
     }
 
-    /// Removes a key, which died at this place, if it is as expected.
+    /// Removes a key, which died at this place, if it is as expected: whether it was. Its entry is
+    /// looked at where it is; a copy would wait for what was written last.
     #[inline(always)]
     pub fn take(
         &mut self,
         key: Key,
         place: Place,
-        is_expected: impl Fn(&Entry) -> bool,
-    ) -> Option<Entry> {
-        let found = self.get(key).filter(|entry| is_expected(entry))?;
-        let entry = *found;
-        (found.is_dead, found.place) = (true, place);
+        is_expected: impl FnOnce(&Entry) -> bool,
+        closed: impl FnOnce(&Entry),
+    ) -> bool {
+        let Some(entry) = self.get(key).filter(|entry| is_expected(entry)) else { return false };
+        closed(entry);
+        (entry.is_dead, entry.place) = (true, place);
         self.dead += 1;
-        if self.dead > DEAD_MAX && self.dead > self.keys.len() / 2 {
-            self.forget();
+        if self.left == 0 {
+            self.part(place);
         }
-        Some(entry)
+        self.left -= 1;
+        true
     }
 
-    /// Forgets the older half of the dead.
+    /// Begins a part of the dead; if there are too many, all before the last parts are forgotten.
     #[cold]
-    fn forget(&mut self) {
-        let dead = self.keys.iter().filter(|entry| entry.is_dead);
-        let mut places: Vec<Place> = dead.map(|entry| entry.place).collect();
-        let (_, &mut middle, _) = places.select_nth_unstable(self.dead / 2);
-        self.keys.retain(|entry| !entry.is_dead || entry.place > middle);
-        self.dead = self.keys.iter().filter(|entry| entry.is_dead).count();
+    fn part(&mut self, place: Place) {
+        self.left = PART;
+        self.parts.push_back(place);
+        if self.parts.len() <= PARTS {
+            return;
+        }
+        let first = self.parts.pop_front().unwrap_or(place);
+        if self.dead > DEAD_MAX && self.dead > self.keys.len() / 2 {
+            let dead = &mut self.dead;
+            self.keys.retain(|entry| {
+                let stays = !entry.is_dead || entry.place >= first;
+                *dead -= usize::from(!stays);
+                stays
+            });
+        }
     }
 
     #[inline(always)]
@@ -222,14 +244,16 @@ mod tests {
             let event = Event::new(Place(at), Action::Other);
             assert!(ledger.insert(key(at), || Entry::of(key(at), &event, 1)));
             assert!(!ledger.insert(key(at), || Entry::of(key(at), &event, 1)));
-            let died = ledger.take(key(at), Place(at + 1), |entry| entry.references == 1);
-            assert_eq!(died.map(|entry| entry.place), Some(Place(at)));
+            let is_other = |entry: &Entry| entry.references == 2;
+            assert!(!ledger.take(key(at), Place(at + 1), is_other, |_| panic!("it is not")));
+            let came = |entry: &Entry| assert_eq!(entry.place, Place(at));
+            assert!(ledger.take(key(at), Place(at + 1), |entry| entry.references == 1, came));
             assert!(!ledger.has(key(at)) && ledger.get(key(at)).is_none());
             assert_eq!(ledger.count(), 0);
-            assert!(ledger.keys.len() <= DEAD_MAX + 1, "memory grows with the input");
+            assert!(ledger.keys.len() <= DEAD_MAX + PART, "memory grows with the input");
         }
         assert_eq!(ledger.iter().count(), 0);
-        let last = DEAD_MAX as u64 / 2;
+        let last = (PART * PARTS) as u64;
         assert!((all - last + 1..=all).all(|at| ledger.died(key(at)) == Some(Place(at + 1))));
         assert_eq!(ledger.died(key(1)), None);
         let event = Event::new(Place(all + 2), Action::Other);

@@ -32,9 +32,7 @@ impl Auditor {
                 && event.size.is_none_or(|size| size == entry.size)
                 && event.object.is_none()
         };
-        if let Some(entry) = self.ledger.take(key, event.place, is_expected) {
-            self.closed(&entry);
-        } else {
+        if !self.take(key, event.place, is_expected) {
             self.free_slowly(key, event, released);
         }
     }
@@ -87,20 +85,21 @@ impl Auditor {
     /// Removes a key whose last reference went.
     #[inline(always)]
     fn close(&mut self, key: Key, place: Place) {
-        if let Some(entry) = self.ledger.take(key, place, |_| true) {
-            self.closed(&entry);
-        }
+        self.take(key, place, |_| true);
     }
 
-    /// A key is gone.
+    /// Removes a key if it is as expected: whether it was.
     #[inline(always)]
-    fn closed(&mut self, entry: &Entry) {
-        self.devices.of(entry.key.device).key(entry.memory, entry.size, false);
-        if self.kind.is_capture() {
-            self.capture.close(entry);
-        } else if self.overlaps.is_one_by_one() {
-            self.overlaps.remove(entry);
-        }
+    fn take(&mut self, key: Key, place: Place, is_expected: impl FnOnce(&Entry) -> bool) -> bool {
+        let Self { kind, ledger, devices, capture, overlaps, .. } = self;
+        ledger.take(key, place, is_expected, |entry| {
+            devices.of(entry.key.device).key(entry.memory, entry.size, false);
+            if kind.is_capture() {
+                capture.close(entry);
+            } else if overlaps.is_one_by_one() {
+                overlaps.remove(entry);
+            }
+        })
     }
 
     /// A FREE that found its key: is it the owner's, and does what the server says follow?

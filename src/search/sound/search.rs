@@ -135,7 +135,7 @@ impl ServerSearch {
 }
 
 /// A scenario that was not decided: the search was interrupted, or the scenario has more states in
-/// its orderings than an exploration looks at, see [`explore::Limits`](crate::search::explore::Limits).
+/// its orderings than [`Limits::default`](crate::search::explore::Limits) lets it look at.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}: not decided under every set")]
 pub struct Undecided(pub String);
