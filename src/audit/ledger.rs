@@ -1,8 +1,7 @@
 //! The live keys, and the last of the dead.
 //!
-//! Allocators give a free address out again at once, so a dead key keeps its entry for its next
-//! life. Memory must not grow with the input: when the dead are as many as the living, all but the
-//! last of them are forgotten.
+//! Allocators give a free address out again at once, so the last dead keys keep their entries for
+//! their next lives. Memory must not grow with the input: of those before, most have a grave.
 
 use std::collections::VecDeque;
 
@@ -81,26 +80,39 @@ impl Entry {
     }
 }
 
-/// So many dead keys have entries at most, or as many as there are live ones. With 10^5 of those,
-/// the table is as full as it can be before it is made twice as large.
-const DEAD_MAX: usize = 7 << 14;
+/// A key that is free again: the hash stands for it, since a key, which is written in parts and
+/// copied as a whole, waits until memory has what was written before it.
+#[derive(Clone, Copy, Default)]
+struct Grave {
+    hash: u64,
+    place: Place,
+}
 
-/// The last of the dead that are remembered, in parts of so many.
-const PART: usize = 1 << 12;
-const PARTS: usize = 8;
+/// How many of the last dead keys keep their entries: few enough to be near at hand.
+const LAST: usize = 1 << 8;
+
+/// How many lose them together: the table counts what comes and what goes in ways that wait for
+/// one another.
+const BATCH: usize = 1 << 6;
+
+/// How many graves there are, at first and at most: a small input must not wait for many.
+const GRAVES_MIN: usize = 1 << 6;
+const GRAVES_MAX: usize = 1 << 16;
 
 /// The live keys.
 pub struct Ledger {
     keys: HashTable<Entry>,
     dead: usize,
-    /// How many are left to die in this part, and where the first of each of the last parts died.
-    left: usize,
-    parts: VecDeque<Place>,
+    /// The last that died, and where.
+    last: VecDeque<Grave>,
+    graves: Vec<Grave>,
+    buried: usize,
 }
 
 impl Ledger {
     pub fn new() -> Self {
-        Self { keys: HashTable::new(), dead: 0, left: 0, parts: VecDeque::new() }
+        let graves = vec![Grave::default(); GRAVES_MIN];
+        Self { keys: HashTable::new(), dead: 0, last: VecDeque::new(), graves, buried: 0 }
     }
 
     /// How many keys live.
@@ -163,30 +175,46 @@ impl Ledger {
         closed(entry);
         (entry.is_dead, entry.place) = (true, place);
         self.dead += 1;
-        if self.left == 0 {
-            self.part(place);
+        self.last.push_back(Grave { hash: key.hash(), place });
+        if self.last.len() == LAST + BATCH {
+            self.bury_first();
         }
-        self.left -= 1;
         true
     }
 
-    /// Begins a part of the dead; if there are too many, all before the last parts are forgotten.
+    /// What is dead still, and has been for longest, loses its entry.
+    #[inline(never)]
+    fn bury_first(&mut self) {
+        for _ in 0..BATCH {
+            let Some(grave) = self.last.pop_front() else { return };
+            let is_it = |entry: &Entry| {
+                entry.is_dead && entry.place == grave.place && entry.key.hash() == grave.hash
+            };
+            if let Ok(found) = self.keys.find_entry(grave.hash, is_it) {
+                found.remove();
+                self.dead -= 1;
+                self.bury(grave);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn bury(&mut self, grave: Grave) {
+        let mask = self.graves.len() - 1;
+        self.graves[grave.hash as usize & mask] = grave;
+        self.buried += 1;
+        if self.buried > mask / 2 && mask + 1 < GRAVES_MAX {
+            self.grow();
+        }
+    }
+
     #[cold]
-    fn part(&mut self, place: Place) {
-        self.left = PART;
-        self.parts.push_back(place);
-        if self.parts.len() <= PARTS {
-            return;
-        }
-        let first = self.parts.pop_front().unwrap_or(place);
-        if self.dead > DEAD_MAX && self.dead > self.keys.len() / 2 {
-            let dead = &mut self.dead;
-            self.keys.retain(|entry| {
-                let stays = !entry.is_dead || entry.place >= first;
-                *dead -= usize::from(!stays);
-                stays
-            });
-        }
+    fn grow(&mut self) {
+        let larger = vec![Grave::default(); self.graves.len() * 4];
+        let old = std::mem::replace(&mut self.graves, larger);
+        self.buried = 0;
+        let used = old.into_iter().filter(|grave| grave.place != Place(0));
+        used.for_each(|grave| self.bury(grave));
     }
 
     #[inline(always)]
@@ -196,7 +224,12 @@ impl Ledger {
 
     /// Where a key died, if that is remembered.
     pub fn died(&self, key: Key) -> Option<Place> {
-        self.find(key).filter(|entry| entry.is_dead).map(|entry| entry.place)
+        if let Some(entry) = self.find(key) {
+            return entry.is_dead.then_some(entry.place);
+        }
+        let hash = key.hash();
+        let grave = self.graves[hash as usize & (self.graves.len() - 1)];
+        (grave.hash == hash && grave.place != Place(0)).then_some(grave.place)
     }
 
     /// The live keys, in no order.
@@ -219,6 +252,8 @@ impl Ledger {
     pub fn clear(&mut self) {
         self.keys.clear();
         self.dead = 0;
+        self.last.clear();
+        self.graves.fill(Grave::default());
     }
 
     /// The keys in the order of place, device and address.
@@ -238,7 +273,7 @@ mod tests {
     #[test]
     fn the_last_of_the_dead_are_remembered() {
         let mut ledger = Ledger::new();
-        let all = 5 * DEAD_MAX as u64;
+        let all = 5 * GRAVES_MAX as u64;
         let key = |at: u64| Key { device: Device(0), region: 0, address: DeviceAddr(at << 10) };
         for at in 1..=all {
             let event = Event::new(Place(at), Action::Other);
@@ -250,15 +285,27 @@ mod tests {
             assert!(ledger.take(key(at), Place(at + 1), |entry| entry.references == 1, came));
             assert!(!ledger.has(key(at)) && ledger.get(key(at)).is_none());
             assert_eq!(ledger.count(), 0);
-            assert!(ledger.keys.len() <= DEAD_MAX + PART, "memory grows with the input");
+            assert!(ledger.keys.len() <= LAST + BATCH, "memory grows with the input");
         }
         assert_eq!(ledger.iter().count(), 0);
-        let last = (PART * PARTS) as u64;
-        assert!((all - last + 1..=all).all(|at| ledger.died(key(at)) == Some(Place(at + 1))));
-        assert_eq!(ledger.died(key(1)), None);
-        let event = Event::new(Place(all + 2), Action::Other);
+        assert_eq!(ledger.graves.len(), GRAVES_MAX);
+        let remembered = |of: u64| {
+            let last = all - of + 1..=all;
+            last.filter(|&at| ledger.died(key(at)) == Some(Place(at + 1))).count() as u64
+        };
+        assert_eq!(remembered(LAST as u64), LAST as u64);
+        assert!(remembered(30_000) > 15_000, "{}", remembered(30_000));
+        assert_eq!(ledger.died(key(all + 1)), None);
+        // What lives again is not dead, however often it died before.
+        for place in all + 2..all + 2000 {
+            let event = Event::new(Place(place), Action::Other);
+            assert!(ledger.insert(key(all), || Entry::of(key(all), &event, 2)));
+            assert_eq!((ledger.died(key(all)), ledger.count()), (None, 1));
+            assert!(ledger.take(key(all), Place(place), |_| true, |_| ()));
+            assert_eq!((ledger.died(key(all)), ledger.count()), (Some(Place(place)), 0));
+        }
+        let event = Event::new(Place(all + 2000), Action::Other);
         assert!(ledger.insert(key(all), || Entry::of(key(all), &event, 2)));
-        assert_eq!((ledger.died(key(all)), ledger.count()), (None, 1));
         ledger.reap(Process(0), |entry| assert_eq!(entry.references, 2));
         assert_eq!(ledger.count(), 0);
     }
