@@ -1,7 +1,26 @@
-//! "Did you mean ...?": the nearest of a set of names.
+//! How messages repeat what somebody wrote, and say what would have been right.
 
 /// Of more names than these only the nearest are listed: a wall of names helps nobody.
 const LISTED_MAX: usize = 32;
+
+/// Longer texts are cut before they are shown.
+const SHOWN_MAX: usize = 240;
+
+/// Of these the last characters are kept: there a message says the place.
+const TAIL: usize = 80;
+
+/// A text that is fit to be shown: not too long, and without control characters.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let Some((end, _)) = text.char_indices().nth(SHOWN_MAX) else {
+        return text.chars().map(clean).collect();
+    };
+    let start = text[..end].char_indices().nth(SHOWN_MAX - TAIL).map_or(end, |(start, _)| start);
+    let tail = text.char_indices().nth_back(TAIL - 1).map_or(end, |(tail, _)| tail);
+    let (head, tail) = (text[..start].chars(), text[tail..].chars());
+    head.map(clean).chain(" ... ".chars()).chain(tail.map(clean)).collect()
+}
 
 /// A sentence that says what would have been right: the nearest name, or all of them.
 #[must_use]
@@ -42,4 +61,25 @@ fn distance(left: &str, right: &str) -> usize {
         }
     }
     row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A parser's message quotes what it found, and tells the place behind it.
+    #[test]
+    fn a_message_of_any_length_keeps_its_beginning_and_its_place() {
+        let long =
+            format!("invalid type: string \"{}\" at line 1 column 9", "\u{e4}\n".repeat(5000));
+        let short = shown(&long);
+        assert!(short.starts_with("invalid type: string \"\u{e4}\u{fffd}\u{e4}"), "{short}");
+        assert!(short.ends_with("at line 1 column 9"), "{short}");
+        assert_eq!(short.chars().count(), SHOWN_MAX + " ... ".len());
+        for length in SHOWN_MAX - 2..=SHOWN_MAX {
+            let text = "\u{e9}".repeat(length);
+            assert_eq!(shown(&text), text);
+        }
+        assert_eq!(shown(&"x".repeat(SHOWN_MAX + 1)).len(), SHOWN_MAX + " ... ".len());
+    }
 }

@@ -36,6 +36,17 @@ mod tests {
     use super::*;
     use crate::choice::Seeded;
 
+    /// What is no capture is told in one sentence, however long the text that is in its place.
+    #[test]
+    fn a_long_text_in_the_place_of_anything_makes_no_long_message() {
+        let text = serde_json::to_string(&"Tensor(\n\"storage\") ".repeat(1000)).unwrap();
+        for around in
+            ["@", "[@]", "{\"graph\": @}", "[{\"node_type\": \"buffer\", \"counter\": @}]"]
+        {
+            assert_eq!(GraphJson::of(around.replace('@', &text).as_bytes()).check(), Ok(()));
+        }
+    }
+
     /// Anything at all, and real samples with some bytes changed.
     #[test]
     fn smoke_graph_json() {

@@ -10,6 +10,7 @@ use super::descriptor::{descriptor_with, unique_ids};
 use super::protocol::{Answer, ChildSeen, Request};
 use super::symbol;
 use crate::allocator::Machine;
+use crate::suggest;
 
 /// The driver, which the interpreter is given as its program.
 pub const DRIVER: &str = include_str!("../../runtime/driver.py");
@@ -210,6 +211,7 @@ impl Runtime for Process {
             }
             Ok(Err(error)) => {
                 self.child = None;
+                let error = suggest::shown(&error.to_string());
                 let said = format!("the driver's answer cannot be read: {error}");
                 Err(Death { ending: Ending::Code(0), symbol: None, said, of_child: false })
             }

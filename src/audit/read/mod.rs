@@ -165,7 +165,7 @@ pub enum ReadError {
     #[error("nothing in it is of a {0}; without --kind its content decides what it is")]
     OtherKind(Kind),
     /// No graph capture.
-    #[error("not a graph capture: {0}")]
+    #[error("not a graph capture: {}", suggest::shown(&.0.to_string()))]
     Graph(#[from] serde_json::Error),
     /// A snapshot of another length.
     #[error("a snapshot has 8576 bytes, or 9280 in version 1; this has {}", length(*.0))]

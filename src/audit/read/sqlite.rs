@@ -14,14 +14,12 @@ use super::super::event::{Action, Device, Event, Memory, PathId, Place, Register
 use super::super::paths::Paths;
 use super::graph::Capture;
 use super::{ReadError, SQLITE};
+use crate::suggest;
 use crate::units::{Bytes, DeviceAddr};
 use crate::wire;
 
 /// SQLite takes no more memory for one thing.
 const BYTES_MAX: u64 = 2_147_483_391;
-
-/// How much of what SQLite says is passed on: names of tables can be of any length.
-const MESSAGE_MAX: usize = 200;
 
 /// The columns of `buffers` that are read.
 const BUFFERS: [&str; 5] =
@@ -281,13 +279,8 @@ fn no_column(table: &str, column: &str) -> ReadError {
     wrong(format!("its table `{table}` has no column `{column}`"))
 }
 
-fn wrong(what: impl Into<String>) -> ReadError {
-    let what: String = what.into();
-    let mut short: String = what.chars().take(MESSAGE_MAX).collect();
-    if short.len() < what.len() {
-        short.push_str("...");
-    }
-    ReadError::ReportDb(short)
+fn wrong(what: impl AsRef<str>) -> ReadError {
+    ReadError::ReportDb(suggest::shown(what.as_ref()))
 }
 
 impl From<rusqlite::Error> for ReadError {

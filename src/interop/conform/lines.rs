@@ -3,6 +3,7 @@
 use std::io::{BufRead, Read};
 
 use super::error::{ConformError, Place};
+use crate::suggest::shown;
 
 /// The greatest length of a line, in bytes.
 pub const LINE_LENGTH_MAX: usize = 16 << 20;
@@ -13,19 +14,6 @@ pub(super) struct Here<'a> {
     pub path: &'a str,
     pub number: u64,
     pub text: &'a str,
-}
-
-/// Longer texts are cut before they are shown.
-const SHOWN_MAX: usize = 240;
-
-/// A text that is fit to be shown: not too long, and without control characters.
-pub(super) fn shown(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut short: String = text.chars().take(SHOWN_MAX).map(clean).collect();
-    if text.chars().nth(SHOWN_MAX).is_some() {
-        short.push_str(" ...");
-    }
-    short
 }
 
 impl Here<'_> {

@@ -27,6 +27,8 @@ use lines::Lines;
 use recording::Recording;
 use trace::Trace;
 
+use crate::suggest;
+
 /// Replays a file; `path_name` names it in messages, and its extension says what it is.
 ///
 /// After a mismatch the replay goes on, so that its extent is known; the first is the one to look
@@ -52,7 +54,7 @@ pub fn conform(path_name: &str, reader: impl BufRead) -> Result<Conformance, Con
         Some("trace") => replay_trace(path_name, lines),
         Some("jsonl") => replay_recording(path_name, lines),
         Some(other) => {
-            let found = format!("`.{}` files are not replayed", lines::shown(other));
+            let found = format!("`.{}` files are not replayed", suggest::shown(other));
             Err(ConformError::Extension { path: path_name.to_owned(), found })
         }
         None => {

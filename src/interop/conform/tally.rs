@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::lines::{Here, shown};
+use super::lines::Here;
 use crate::oracle::Findings;
+use crate::suggest::shown;
 use crate::violation::{OracleName, Violation};
 
 /// An answer that the model gives otherwise.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Plan;
 use super::{Campaign, Distinct};
 use crate::mark::Mark;
+use crate::suggest;
 use crate::violation::OracleName;
 
 /// The version of this form.
@@ -87,7 +88,8 @@ impl State {
 
     /// Reads what [`State::to_json`] wrote; the error says what is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let state: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let state: Self =
+            serde_json::from_str(text).map_err(|error| suggest::shown(&error.to_string()))?;
         if state.version != VERSION {
             return Err(format!("version {} of its form is not known here", state.version));
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Exploration, Family, Options, Sizes};
 use crate::scenario::{Item, Line, Scenario};
+use crate::suggest;
 
 /// The version of the form of a certificate.
 pub const VERSION: u32 = 1;
@@ -182,7 +183,9 @@ impl FromStr for Certificate {
     type Err = CertificateError;
 
     fn from_str(text: &str) -> Result<Self, CertificateError> {
-        let unreadable = |error: serde_json::Error| CertificateError::Unreadable(error.to_string());
+        let unreadable = |error: serde_json::Error| {
+            CertificateError::Unreadable(suggest::shown(&error.to_string()))
+        };
         let value: serde_json::Value = serde_json::from_str(text).map_err(unreadable)?;
         let version = value.get("version").and_then(serde_json::Value::as_u64);
         match version {
