@@ -39,4 +39,4 @@ pub use import::{Import, ImportError, Source, concerns, import};
 pub use paths::Paths;
 pub use published::{Published, SCRIPTS, Script, as_published};
 pub use read::{Kind, Options, ReadError, Reader, shm, wire};
-pub use workload::Workload;
+pub use workload::{Lifetimes, Workload};

@@ -19,7 +19,6 @@ use super::output::{self, Failure, Outcome};
 use super::spinner::Spinner;
 use crate::allocator::SearchPolicy;
 use crate::allocator::walk::{LIVE_BLOCK_COUNTS, Walk as AllocatorWalk};
-use crate::audit::Kind as InputKind;
 use crate::fix::FixSet;
 use crate::journal::Tracking;
 use crate::measure::Walk;
@@ -80,6 +79,9 @@ pub struct Args {
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     mib: u64,
+    /// Keep each log in a file without a name and time `rg -c buffer` on it as well (audit)
+    #[arg(long)]
+    rg: bool,
     /// Inputs for each row (minimize)
     #[arg(long, value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -148,23 +150,6 @@ impl MinimizeRow {
     }
 }
 
-/// The figures of the audit of one kind of input.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct AuditRow {
-    /// The kind.
-    pub name: String,
-    /// Keys that are live at once.
-    pub live_keys: u64,
-    /// Bytes of the input.
-    pub bytes: u64,
-    /// Events in it.
-    pub events: u64,
-    /// Millions of bytes a second.
-    pub mb_per_s: f64,
-    /// Nanoseconds an event.
-    pub ns_per_event: f64,
-}
-
 /// A row: of what runs at a speed, of the reducer, or of the audit.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -174,7 +159,7 @@ pub enum Row {
     /// Reductions.
     Minimize(MinimizeRow),
     /// Audits.
-    Audit(AuditRow),
+    Audit(audit::AuditRow),
     /// A server under load.
     #[cfg(target_os = "linux")]
     Serve(serve::ServeRow),
@@ -215,9 +200,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     let rows = match args.what {
         What::Allocator => LIVE_BLOCK_COUNTS.map(|live| Row::Speed(allocator(live, args))).to_vec(),
         What::Walk => vec![Row::Speed(walk(args))],
-        What::Audit => {
-            vec![audit::audit(InputKind::ServerLog, args)?, audit::audit(InputKind::Wire, args)?]
-        }
+        What::Audit => audit::audits(args)?,
         What::Orderings => return orderings::main(args),
         #[cfg(target_os = "linux")]
         What::Serve => {
@@ -360,11 +343,7 @@ impl fmt::Display for Row {
                 write!(f, "{name}{live}: ")?;
                 write!(f, "{millions:.2} million operations/s, {ns_per_op:.1} ns each")
             }
-            Self::Audit(row) => {
-                let AuditRow { name, live_keys, bytes, events, mb_per_s, ns_per_event } = row;
-                write!(f, "{name}, {live_keys} live keys, {bytes} bytes, {events} events: ")?;
-                write!(f, "{mb_per_s:.0} MB/s, {ns_per_event:.1} ns an event")
-            }
+            Self::Audit(row) => row.fmt(f),
             #[cfg(target_os = "linux")]
             Self::Serve(row) => {
                 let serve::ServeRow { name, clients, messages, seconds, .. } = row;

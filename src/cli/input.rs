@@ -67,7 +67,7 @@ fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// A file that nobody else can open.
-fn nameless() -> io::Result<File> {
+pub fn nameless() -> io::Result<File> {
     let path = |number: u32| -> PathBuf {
         std::env::temp_dir().join(format!("freeorder-{}-{number}", std::process::id()))
     };
