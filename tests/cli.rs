@@ -211,6 +211,19 @@ fn help_is_as_it_was_read_last() {
     }
 }
 
+/// Who has no Python for the wheel is told so, and finds nothing half made.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_environment_that_cannot_be_made_leaves_no_folder() {
+    let folder = command::folder("no-python").join("runtime");
+    let mut setup = command();
+    setup.arg("setup-runtime").arg(&folder).env("PATH", "/nowhere");
+    let output = setup.env_remove("HOME").env_remove("PYENV_ROOT").output().unwrap();
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("no Python 3.12 or 3.10"), "{}", stderr(&output));
+    assert!(!folder.exists());
+}
+
 /// Programs read the JSON: its shape is an interface, and the schema says it.
 #[test]
 fn json_has_a_version_and_rows_and_a_schema() {

@@ -53,15 +53,20 @@ pub fn set_up(
     version: &str,
     say: &mut dyn FnMut(&str),
 ) -> Result<Installation, SetupError> {
+    let python_of = |folder: &Path| folder.join("venv").join("bin").join("python");
+    // Looked for first: without one nothing is made.
+    let system = match installed(&python_of(folder), "sys") {
+        Some(_) => None,
+        None => Some(find_python().ok_or(SetupError::NoPython)?),
+    };
     make_folder(folder)?;
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let python = folder.join("venv").join("bin").join("python");
-    if installed(&python, "sys").is_some() {
-        say(&format!("virtual environment: {} is there", folder.join("venv").display()));
-    } else {
-        let system = find_python().ok_or(SetupError::NoPython)?;
+    let python = python_of(&folder);
+    if let Some(system) = system {
         say(&format!("virtual environment: made with {}", system.display()));
         run(Command::new(system).args(["-m", "venv", "--clear"]).arg(folder.join("venv")))?;
+    } else {
+        say(&format!("virtual environment: {} is there", folder.join("venv").display()));
     }
     let found = installed(&python, "ttnn");
     if found.as_deref() == Some(version) {
