@@ -4,7 +4,8 @@ One JSON request a line on standard input, one JSON answer a line on standard ou
 {"op": NAME, ...}; its answer is {"ok": true, ...} or {"ok": false, "error": TEXT}, and after every
 request but `hello` also what can be observed then:
   "buffers": {"b0": [allocated, address or null], ..}    every name that holds a tensor
-  "meshes":  {"m0": {"id", "cache", "tables": {"dram": [[address, size], ..], ..},
+  "on":      {"b0": id, ..}                              the meshes of those that are allocated, if they are there
+  "meshes":  {"m0": {"id", "chips", "cache", "tables": {"dram": [[address, size], ..], ..},
                      "buffers": [[address, kind, device id, layout, bytes per bank], ..]}
                     or {"closed": TEXT}, ..}
   "pid":     the process
@@ -16,7 +17,8 @@ the process; the answer comes when it has returned.
 answer is the second's, with the first's in "first".
 `fork` makes a child that ends at once; its answer has "child": {"code", "signal", "trace"}.
 `reset` lets everything go and closes every mesh; the process then serves the next program.
-A process that dies by a signal first writes a C++ backtrace to the file named by FREEORDER_TRACE.
+A process that dies by a signal first writes a C++ backtrace to the file named by FREEORDER_TRACE, behind a line
+"# looking at NAME" if the call has returned and that name was looked at.
 """
 import ctypes
 import gc
@@ -53,6 +55,7 @@ NODES = (
 CHILD_MAX = 5  # seconds until a child counts as one that does not end
 
 meshes, closed, tensors, cycles, workers = {}, set(), {}, [], {}
+looking_at = [b""]  # the line about what is looked at
 
 
 def watch_signals():
@@ -68,10 +71,12 @@ def watch_signals():
     # When a process exits its globals go first, and its meshes must not stay because of this.
     word = ctypes.c_uint64 if platform.machine() == "x86_64" else None
     find_caller = without_globals(caller_of_nothing)
+    looking = looking_at
 
     def died(number, _, context):
         libc.signal(number, None)
         libc.alarm(5)
+        libc.write(out, looking[0], len(looking[0]))
         caller = find_caller(context, word)
         if caller:
             frames[0] = caller
@@ -94,7 +99,7 @@ def watch_signals():
 
 
 def without_globals(function):
-    own = {"__builtins__": __builtins__, "open": open}
+    own = {"__builtins__": __builtins__, "open": open, "len": len}
     return types.FunctionType(function.__code__, own, function.__name__, None, function.__closure__)
 
 
@@ -364,8 +369,13 @@ def tables(mesh):
 NAMES = {str(kind): name for name, kind in KINDS.items()}
 
 
+def look_at(name):
+    looking_at[0] = f"# looking at {name}\n".encode()
+
+
 def observe_mesh(name, mesh):
-    seen = {"id": mesh.id()}
+    look_at(name)
+    seen = {"id": mesh.id(), "chips": list(mesh.get_device_ids())}
     try:
         seen["cache"] = mesh.num_program_cache_entries()
         seen["tables"] = tables(mesh)
@@ -379,13 +389,22 @@ def observe_mesh(name, mesh):
     return seen
 
 
-def observe_tensor(tensor):
+def observe_tensor(name, tensor):
+    look_at(name)
     if not tensor.is_allocated():
         return [False, None]
     try:
         return [True, tensor.buffer_address()]
     except Exception as error:
         return [True, why(error)]
+
+
+def observe_mesh_of(name, tensor):
+    look_at(name)
+    try:
+        return tensor.device().id() if tensor.is_allocated() else None
+    except Exception:
+        return None  # the mesh is gone
 
 
 def serve():
@@ -396,9 +415,12 @@ def serve():
         name = request["op"]
         answer = attempt(request)
         if name != "hello":
-            answer["buffers"] = {name: observe_tensor(tensor) for name, tensor in tensors.items()}
+            answer["buffers"] = {name: observe_tensor(name, tensor) for name, tensor in tensors.items()}
+            on = {name: observe_mesh_of(name, tensor) for name, tensor in tensors.items()}
+            answer["on"] = {name: mesh for name, mesh in on.items() if mesh is not None}
             answer["meshes"] = {name: observe_mesh(name, mesh) for name, mesh in meshes.items()}
             answer["pid"] = os.getpid()
+            looking_at[0] = b""
         answers.write(json.dumps(answer) + "\n")
 
 

@@ -1,5 +1,5 @@
 # crash: SIGSEGV in tt::tt_metal::Buffer::address
-# the process died
+# the process died when m0 was looked at
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K

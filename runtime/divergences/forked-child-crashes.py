@@ -1,4 +1,4 @@
-# crash of a child: SIGSEGV in libtt_metal.so+0xce43c8
+# crash of a child: SIGSEGV in libtt_metal.so, under tt::tt_metal::distributed::SDMeshCommandQueue::~SDMeshCommandQueue
 # the child died
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set

@@ -1,4 +1,4 @@
-# crash: SIGFPE in _ttnncpp.so+0x1616e5a
+# crash: SIGFPE in _ttnncpp.so, under ttnn::operations::binary_ng::BinaryNgDeviceOperation::ProgramFactory::create_descriptor
 # the process died
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set

@@ -1,7 +1,9 @@
 //! `freeorder conform`: what the real allocator and runtime did, or do, through the model.
 
+mod replay;
 mod runtime;
 
+pub use replay::ReplayTable;
 pub use runtime::{RuntimeTable, StillTable};
 
 use std::fmt::Write as _;
@@ -24,17 +26,18 @@ use crate::search::matrix::OracleCount;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Traces of the C++ allocator (.trace) and recordings of the runtime (.jsonl)
+    /// Traces of the C++ allocator (.trace) and recordings of the runtime (.jsonl); with --runtime
+    /// or --python, scenarios to run against it
     #[arg(required_unless_present_any = ["runtime", "python"], value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Drive the real runtime in a folder that setup-runtime made [default: freeorder-runtime]
-    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with = "files")]
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
     runtime: Option<Option<PathBuf>>,
     /// Drive the ttnn that this interpreter imports
-    #[arg(long, value_name = "P", conflicts_with = "files")]
+    #[arg(long, value_name = "P")]
     python: Option<PathBuf>,
     /// Run the programs of the seeds A to B-1 [default: 0..200]
-    #[arg(long, value_name = "A..B", value_parser = parse_range)]
+    #[arg(long, value_name = "A..B", value_parser = parse_range, conflicts_with = "files")]
     seeds: Option<Range<u64>>,
     /// Begin no new program after this time, e.g. 60s
     #[arg(long = "for", id = "duration", value_name = "TIME", value_parser = duration::parse)]
@@ -52,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Check that each known divergence still happens, and run no seed
-    #[arg(long)]
+    #[arg(long, conflicts_with = "files")]
     known: bool,
     /// Listen to this oracle alone, e.g. overlap, and go on where others object
     #[arg(long, value_name = "ORACLE", value_parser = parse_oracle)]

@@ -5,7 +5,7 @@ use schemars::schema_for;
 
 use super::audit::AuditReport;
 use super::bench::{BenchTable, OrderingsReport};
-use super::conform::{ConformTable, RuntimeTable, StillTable};
+use super::conform::{ConformTable, ReplayTable, RuntimeTable, StillTable};
 use super::defects::{DefectTable, HuntTable, ProofTable};
 use super::diff::DiffReport;
 use super::explore::ExploreReport;
@@ -45,6 +45,8 @@ enum What {
     ConformRuntime,
     /// `freeorder conform --runtime --known --format json`
     ConformKnown,
+    /// `freeorder conform --runtime DIR FILE.. --format json`
+    ConformReplay,
     /// `freeorder regress --format json`
     Regress,
     /// `freeorder serve --format json`
@@ -86,6 +88,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         What::Diff => schema_for!(DiffReport),
         What::ConformRuntime => schema_for!(RuntimeTable),
         What::ConformKnown => schema_for!(StillTable),
+        What::ConformReplay => schema_for!(ReplayTable),
         What::Regress => schema_for!(RegressTable),
         #[cfg(target_os = "linux")]
         What::Serve => schema_for!(super::serve::ServeReport),

@@ -94,6 +94,12 @@ impl Pair<'_> {
             (part.to_owned(), format!("{name} {real}"), model.to_string())
         });
         let mut parts: Vec<_> = facts.collect();
+        let chips: Vec<u8> =
+            mesh.map_or(Vec::new(), |mesh| mesh.chips.iter().map(|chip| chip.0).collect());
+        if seen.chips != chips {
+            let (real, model) = (format!("{name} {:?}", seen.chips), format!("{chips:?}"));
+            parts.push(("the chips of a mesh".to_owned(), real, model));
+        }
         if !closed.0 && !closed.1 {
             parts.extend(KINDS.into_iter().filter_map(|kind| self.compare_table(name, seen, kind)));
             parts.extend(self.compare_rows(name, seen));

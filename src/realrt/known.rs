@@ -1,5 +1,6 @@
 //! Where the real runtime is known to do what it must not: each with a scenario that shows it.
 
+mod families;
 mod shows;
 mod story;
 mod table;

@@ -19,6 +19,7 @@ mod known;
 mod ledger;
 mod lockstep;
 mod model;
+mod overlaps;
 mod process;
 mod processors;
 mod program;

@@ -29,6 +29,8 @@ pub struct Death {
     pub said: String,
     /// Whether it was a child that ended: the runtime answers still.
     pub of_child: bool,
+    /// The name that the driver was looking at, if it was not the call that ended it.
+    pub looked_at: Option<String>,
 }
 
 impl Death {
@@ -37,7 +39,10 @@ impl Death {
         let place = self.symbol.as_deref().map_or(String::new(), |symbol| format!(" in {symbol}"));
         let (who, whose) = if self.of_child { ("child", " of a child") } else { ("process", "") };
         let detail = match self.ending {
-            Ending::Signal(_) => format!("the {who} died"),
+            Ending::Signal(_) => match &self.looked_at {
+                Some(name) => format!("the {who} died when {name} was looked at"),
+                None => format!("the {who} died"),
+            },
             Ending::Hung if self.of_child => "the child does not end".to_owned(),
             Ending::Hung => "the process does not answer any more".to_owned(),
             Ending::Code(_) => self.said.clone(),
@@ -56,7 +61,8 @@ impl ChildSeen {
             (None, None) => Ending::Hung,
         };
         let said = "the child does not exit with 0".to_owned();
-        Some(Death { ending, symbol: symbol::innermost(&self.trace), said, of_child: true })
+        let symbol = symbol::innermost(&self.trace);
+        Some(Death { ending, symbol, said, of_child: true, looked_at: None })
     }
 }
 
@@ -183,8 +189,9 @@ impl Process {
         let said = std::fs::read(&self.said).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let symbol = symbol::innermost(&String::from_utf8_lossy(&trace));
-        Death { ending, symbol, said: last.to_owned(), of_child: false }
+        let trace = String::from_utf8_lossy(&trace);
+        let (symbol, looked_at) = (symbol::innermost(&trace), symbol::looked_at(&trace));
+        Death { ending, symbol, said: last.to_owned(), of_child: false, looked_at }
     }
 }
 
@@ -196,6 +203,7 @@ impl Runtime for Process {
                 symbol: None,
                 said: format!("{}: {error}", self.installation.python.display()),
                 of_child: false,
+                looked_at: None,
             })?;
             self.child = Some(child);
         }
@@ -213,7 +221,8 @@ impl Runtime for Process {
                 self.child = None;
                 let error = suggest::shown(&error.to_string());
                 let said = format!("the driver's answer cannot be read: {error}");
-                Err(Death { ending: Ending::Code(0), symbol: None, said, of_child: false })
+                let (ending, symbol, looked_at) = (Ending::Code(0), None, None);
+                Err(Death { ending, symbol, said, of_child: false, looked_at })
             }
             Err(ending) => {
                 self.child = None;

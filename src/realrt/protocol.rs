@@ -136,6 +136,9 @@ pub struct Answer {
     /// Every name that holds a tensor: whether it is allocated, and its address.
     #[serde(default)]
     pub buffers: BTreeMap<String, (bool, Address)>,
+    /// The ids of the meshes that those of them are on that are allocated, and whose mesh is there.
+    #[serde(default)]
+    pub on: BTreeMap<String, u32>,
     /// Every name that holds a mesh.
     #[serde(default)]
     pub meshes: BTreeMap<String, MeshSeen>,
@@ -182,6 +185,9 @@ pub enum Address {
 pub struct MeshSeen {
     /// `MeshDevice::id()`.
     pub id: u32,
+    /// The ids of its chips, row by row.
+    #[serde(default)]
+    pub chips: Vec<u8>,
     /// How many programs are cached.
     #[serde(default)]
     pub cache: Option<u64>,

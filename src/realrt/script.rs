@@ -69,6 +69,9 @@ pub fn script(case: &Case, deviation: &Deviation, version: &str) -> (String, usi
     if deviation.class.contains("count") {
         text.push_str(COUNTED);
     }
+    if deviation.class == "oracle: overlap" {
+        text.push_str(CHIPS);
+    }
     if case.ops.iter().any(|(thread, _)| thread.0 > 0) {
         text.push_str(ON);
     }
@@ -166,6 +169,18 @@ def step(call):
         change = [to - of for to, of in zip(now, before.get(path, (0,) * 5))]
         if any(change):
             print("   counted", path, change, flush=True)
+
+
+"#;
+
+const CHIPS: &str = r#"plain = step
+
+
+def step(call):
+    plain(call)
+    for name, value in sorted(globals().items()):
+        if isinstance(value, ttnn.MeshDevice):
+            print("  ", name, "is on chips", value.get_device_ids(), flush=True)
 
 
 "#;

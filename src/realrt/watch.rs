@@ -1,7 +1,8 @@
 //! The oracles on real answers: what must hold whatever a model says.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use super::overlaps::Overlaps;
 use super::protocol::{Address, Answer};
 use super::shown::Captures;
 use super::tensors;
@@ -49,6 +50,7 @@ struct Cycled {
 pub(super) struct Watch {
     cycled: Vec<Cycled>,
     captures: Captures,
+    overlaps: Overlaps,
 }
 
 /// A step: what was asked, what could be seen before and after it, and what names held.
@@ -75,14 +77,16 @@ impl Watch {
         let endless = self.captures.does_not_end(step);
         let shown = endless.into_iter().chain(self.captures.look(step));
         self.remember(step);
+        let overlaps = self.overlaps.look(step);
         let found = found.into_iter().flatten().chain(shown).chain(step.reports_disagree());
-        let found = found.chain(self.blocks(step)).chain(step.counters_disagree());
+        let found = found.chain(overlaps).chain(self.blocks(step)).chain(step.counters_disagree());
         found.chain(step.counts_of_the_dead()).chain(step.not_counted()).collect()
     }
 
     /// What is wrong with the state after it, whatever led there.
-    pub fn look_at_state(&self, step: &Step<'_>) -> Vec<Finding> {
-        let found = step.reports_disagree().into_iter().chain(self.blocks(step));
+    pub fn look_at_state(&mut self, step: &Step<'_>) -> Vec<Finding> {
+        let overlaps = self.overlaps.look(step);
+        let found = step.reports_disagree().into_iter().chain(overlaps).chain(self.blocks(step));
         found.chain(step.counters_disagree()).collect()
     }
 
@@ -161,12 +165,12 @@ impl Watch {
         blocks: &[(u64, u64)],
     ) -> Option<Finding> {
         let (after, names) = step.after;
-        let mut owners: BTreeMap<u64, (BufferHandle, u32)> = BTreeMap::new();
+        let mut owners: BTreeSet<u64> = BTreeSet::new();
         let here = names.buffers.iter();
         let here = here.filter(|(_, held)| {
             held.mesh == mesh && held.spec.buffer_type == kind && !held.expired
         });
-        for (name, held) in here.filter(|(_, held)| held.spec.pages.total().0 > 0) {
+        for (name, _) in here.filter(|(_, held)| held.spec.pages.total().0 > 0) {
             let Some(address) = address(after, *name).filter(|&address| address > 0) else {
                 continue;
             };
@@ -174,11 +178,7 @@ impl Watch {
                 let text = format!("{name} is allocated at {address} and no block is there");
                 return Some(("no-block", text));
             }
-            let other = owners.insert(address, (*name, held.group));
-            if let Some((other, _)) = other.filter(|&(_, group)| group != held.group) {
-                let text = format!("{other} and {name} are both allocated at {address}");
-                return Some(("overlap", text));
-            }
+            owners.insert(address);
         }
         let is_cycled = |start: u64| {
             self.cycled.iter().any(|cycled| {
@@ -186,7 +186,7 @@ impl Watch {
             })
         };
         let orphan =
-            blocks.iter().find(|&&(start, _)| !owners.contains_key(&start) && !is_cycled(start));
+            blocks.iter().find(|&&(start, _)| !owners.contains(&start) && !is_cycled(start));
         orphan.map(|(start, size)| {
             let text = format!("{size} bytes of {mesh} at {start} are allocated to nobody");
             ("orphan-block", text)

@@ -131,6 +131,11 @@ impl Runtime {
             return false;
         }
         self.close(out, mesh);
+        // tt-metal.md B5, the end of `close()`: "scoped_devices reset; parent reset".
+        if let Some(parent) = self.meshes[mesh].parent {
+            self.meshes.update(mesh, |mesh| mesh.parent = None);
+            self.release_mesh(out, parent);
+        }
         true
     }
 
@@ -173,6 +178,17 @@ impl Runtime {
     #[must_use]
     pub fn mesh_device(&self, name: MeshHandle) -> Option<&MeshDevice> {
         self.mesh(name).map(|mesh| &self.meshes[mesh])
+    }
+
+    /// The meshes of the process, named or not, for whoever compares with the real runtime.
+    pub fn meshes(&self) -> impl Iterator<Item = &MeshDevice> {
+        let meshes = self.meshes.iter().map(|(_, mesh)| mesh);
+        meshes.filter(|mesh| mesh.process == self.process)
+    }
+
+    /// Those of them that are open.
+    pub fn open_meshes(&self) -> impl Iterator<Item = &MeshDevice> {
+        self.meshes().filter(|mesh| mesh.open)
     }
 
     /// The allocator of the mesh that a name holds, for whoever compares with the real runtime.

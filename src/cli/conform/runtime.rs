@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Args;
+use super::{Args, replay};
 use crate::allocator::Machine;
 use crate::cli::output::{self, Failure, Outcome};
 use crate::cli::save;
@@ -122,6 +122,10 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     if args.known {
         return known(args, &installation, &ttnn);
     }
+    let files = files(args);
+    if !files.is_empty() {
+        return replay::main(args, &files, (&installation, &check(args), &ttnn));
+    }
     let machines = if args.mesh.is_empty() { vec![Machine::T3k] } else { args.mesh.clone() };
     let mut rows = Vec::new();
     for &machine in &machines {
@@ -143,8 +147,22 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
     })
 }
 
+/// The scenarios to run; one can stand where the folder of the runtime would.
+fn files(args: &Args) -> Vec<PathBuf> {
+    let first = args.runtime.clone().flatten().filter(|path| path.is_file());
+    first.into_iter().chain(args.files.iter().cloned()).collect()
+}
+
+fn check(args: &Args) -> Check {
+    Check {
+        plant: if args.plant { Plant::Rounding } else { Plant::None },
+        only: args.only.as_ref().map(|oracle| format!("oracle: {oracle}")),
+        known: None,
+    }
+}
+
 /// Says what is waited for after a few seconds; whoever interrupts waits no longer.
-fn waits(waited: Duration, request: &str) -> bool {
+pub(super) fn waits(waited: Duration, request: &str) -> bool {
     if waited == SILENT_MAX {
         let op = request.split('"').nth(3).unwrap_or("an answer");
         eprintln!("waiting for Python to answer `{op}`; Ctrl-C ends it");
@@ -161,7 +179,7 @@ const SILENT_MAX: Duration = Duration::from_secs(10);
 
 /// The runtime that is meant: of a folder that `setup-runtime` made, or of an interpreter.
 fn installation(args: &Args) -> Result<Installation, Failure> {
-    let home = args.runtime.clone().flatten();
+    let home = args.runtime.clone().flatten().filter(|path| !path.is_file());
     let home = home.unwrap_or_else(|| PathBuf::from("freeorder-runtime"));
     let Some(python) = &args.python else {
         let python = home.join("venv").join("bin").join("python");
@@ -218,11 +236,7 @@ fn hunt(
         seeds,
         deadline: args.duration.map(|all| started + all / machines),
         minimize_for: args.minimize_for.unwrap_or(Duration::from_secs(120)),
-        check: Check {
-            plant: if args.plant { Plant::Rounding } else { Plant::None },
-            only: args.only.as_ref().map(|oracle| format!("oracle: {oracle}")),
-            known: None,
-        },
+        check: check(args),
         forget_known: args.forget_known,
         interrupted: &interrupt::was_asked,
     };

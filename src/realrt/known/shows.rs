@@ -2,6 +2,7 @@
 //! is done to, and what the message says.
 
 use super::super::lockstep::AS_MODELLED;
+use super::super::overlaps;
 use super::super::processors::Processor;
 use super::story::Story;
 use crate::op::{BufferHandle, CaptureStep, ChildEnd, Handle, Op, RunMode};
@@ -19,6 +20,25 @@ fn named(story: &Story<'_>) -> Option<BufferHandle> {
 
 fn is_end_of_capture(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Capture(CaptureStep::End)))
+}
+
+/// The operation makes one of two tensors, on two meshes over one chip, each where the allocator of
+/// its own mesh puts it.
+pub(super) fn meshes_share_memory(story: Told<'_>) -> bool {
+    let makes = |op: &Op| match op {
+        Op::Alloc { buffer, .. } => Some(*buffer),
+        Op::Run(run) => run.output.map(|(name, _)| name),
+        _ => None,
+    };
+    let made: Vec<_> = story.op().into_iter().chain(story.beside).filter_map(makes).collect();
+    let Some((both, chip)) = overlaps::read(story.detail) else { return false };
+    let [first, second] = both.map(|owner| story.meshes_of_owner(owner, chip));
+    // The process counts ids from another one on than the model.
+    let apart = i64::from(both[1].mesh) - i64::from(both[0].mesh);
+    let is_pair = first.iter().any(|&one| {
+        second.iter().any(|&other| apart != 0 && i64::from(other) - i64::from(one) == apart)
+    });
+    is_pair && both.iter().any(|owner| made.contains(&owner.name))
 }
 
 /// A process was killed, and what it counted is counted still where a mesh is opened.
@@ -61,18 +81,22 @@ pub(super) fn closed_chip_still_counted(story: Told<'_>) -> bool {
     closes_beside_the_dead(story) && story.detail.ends_with(AS_MODELLED)
 }
 
-/// A tensor in shards is reallocated, whose mesh is closed.
-pub(super) fn reallocate_after_close(story: Told<'_>) -> bool {
-    let Some(Op::Run(run)) = story.op() else { return false };
-    let held = run.reads.first().and_then(|name| story.held(*name));
-    let is_in_shards = held.is_some_and(|held| held.spec.shards.is_some());
-    run.moves.is_some() && story.is_closed(run.mesh) && is_in_shards
+/// A view is made of a tensor in shards, or it is moved, whose mesh is closed.
+pub(super) fn shards_after_close(story: Told<'_>) -> bool {
+    let of = match story.op() {
+        Some(Op::Run(run)) if run.moves.is_some() => run.reads.first(),
+        Some(Op::Share { of, .. }) => Some(of),
+        _ => None,
+    };
+    let held = of.and_then(|name| story.held(*name));
+    story.looked_at().is_none()
+        && held.is_some_and(|held| held.spec.shards.is_some() && story.is_closed(held.mesh))
 }
 
 /// The fork's child exits, where a mesh is open.
 pub(super) fn forked_child_detaches_counters(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Fork(ChildEnd::Exit)))
-        && story.roots.iter().any(|root| !root.is_ended)
+        && story.is_any_open()
         && (story.detail == "a mesh is open, and no chip has counters"
             || story.detail.contains(" 0 in all, 0 by chip and "))
 }
@@ -80,20 +104,19 @@ pub(super) fn forked_child_detaches_counters(story: Told<'_>) -> bool {
 /// The call that raises is the move, and the model loses the same tensor.
 pub(super) fn failed_move_loses_its_tensor(story: Told<'_>) -> bool {
     let Some(Op::Run(run)) = story.op() else { return false };
-    let refused = story.refused();
     // The sentence is the same, and the numbers in it need not be.
-    let begins = refused.map(|text| text.get(..20).unwrap_or(&text).to_owned());
-    run.moves.is_some() && begins.is_some_and(|begins| story.detail.contains(&begins))
+    let begins = story.refused().map(|text| text.get(..20).unwrap_or(text));
+    run.moves.is_some() && begins.is_some_and(|begins| story.detail.contains(begins))
 }
 
-/// A tensor whose mesh's name is gone is deallocated on a thread that is in a capture.
+/// A tensor whose mesh's name is gone is deallocated while any thread captures.
 pub(super) fn capture_needs_the_mesh(story: Told<'_>) -> bool {
     let Some(Op::Deallocate(name) | Op::DeallocateUnforced(name)) = story.op() else {
         return false;
     };
     let text = "the runtime says `Can't get device from mesh buffer, already deallocated`";
     story.held(*name).is_some_and(|held| held.expired)
-        && !story.own_captures().is_empty()
+        && !story.captures.is_empty()
         && story.detail.starts_with(text)
 }
 
@@ -119,12 +142,12 @@ pub(super) fn zero_width_add(story: Told<'_>) -> bool {
 /// The child exits, of a process that opened a mesh of several chips.
 pub(super) fn forked_child_crashes(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Fork(ChildEnd::Exit)))
-        && story.roots.iter().any(|root| root.devices.count() > 1)
+        && story.chips_max.is_some_and(|chips| chips > 1)
 }
 
 /// The child exits, of a process that opened a mesh.
 pub(super) fn forked_child_hangs(story: Told<'_>) -> bool {
-    matches!(story.op(), Some(Op::Fork(ChildEnd::Exit))) && !story.roots.is_empty()
+    matches!(story.op(), Some(Op::Fork(ChildEnd::Exit))) && story.chips_max.is_some()
 }
 
 /// What is read is deallocated.
@@ -132,53 +155,62 @@ pub(super) fn read_after_deallocate(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Use(name)) if story.is_deallocated(*name))
 }
 
-/// A mesh is dropped on a thread that captures, which a program ran on.
+/// A mesh goes on a thread that captures, and programs in its cache with it.
 pub(super) fn drop_mesh_in_capture(story: Told<'_>) -> bool {
-    let drops = matches!(story.op(), Some(Op::Drop(Handle::Mesh(_))));
-    drops && story.has_run && !story.own_captures().is_empty()
+    let drops = matches!(story.op(), Some(Op::Drop(Handle::Mesh(_)) | Op::Close(_)));
+    drops && story.ends_programs() && !story.own_captures().is_empty()
 }
 
-/// The mesh that is used was closed with another one.
+/// The mesh that is used, or looked at, was closed with another one.
 pub(super) fn close_ends_another_mesh(story: Told<'_>) -> bool {
-    // The counters of a chip that is closed are at 0.
-    if story.class == "mismatch: the counters" && !story.detail.contains(" says 0 bytes of ") {
-        return false;
-    }
-    match story.op() {
-        Some(Op::Run(run)) => story.is_closed_under(run.mesh),
-        Some(Op::Close(_) | Op::Drop(Handle::Mesh(_)) | Op::Submesh { .. }) | None => {
-            story.class.starts_with("crash") && story.is_any_closed_under()
+    let under = |mesh: &u32| story.is_closed_under(*mesh);
+    match story.looked_at() {
+        Some(mesh) => under(&mesh),
+        // The counters of a chip that is closed are at 0.
+        None if story.class == "mismatch: the counters" => {
+            story.detail.contains(" says 0 bytes of ") && story.touched().iter().any(under)
         }
-        Some(_) => story.is_any_closed_under(),
+        None => story.touched().iter().any(under),
     }
 }
 
-/// A tensor is let go, on a mesh that was closed with another one.
+/// A tensor is let go, on a mesh that was closed with another one, and that one is looked at.
 pub(super) fn close_then_free_on_another_mesh(story: Told<'_>) -> bool {
-    let lets_go = matches!(story.op(), Some(Op::Gc)) || !story.freed().is_empty();
-    let freed = story.freed();
-    let on = |name: &BufferHandle| {
-        story.held(*name).is_some_and(|held| story.is_closed_under(held.mesh))
-    };
-    lets_go && (freed.iter().any(on) || freed.is_empty() && story.is_any_closed_under())
+    let mut freed = story.freed().into_iter();
+    freed.any(|freed| story.is_closed_under(freed.mesh) && story.looked_at() == Some(freed.mesh))
 }
 
 /// What is closed is a mesh that was closed with another, and it stays open.
 pub(super) fn close_is_ignored(story: Told<'_>) -> bool {
     let Some(Op::Close(mesh)) = story.op() else { return false };
     is(mesh, story.subject())
-        && story.is_closed_under(*mesh)
+        && story.mesh_id(*mesh).is_some_and(|mesh| story.is_closed_under(mesh))
         && story.detail == format!("the runtime says {mesh} 0, the model 1")
 }
 
 /// A tensor that has memory is let go while a NO_DISPATCH capture of the thread goes on.
 pub(super) fn free_under_no_dispatch(story: Told<'_>) -> bool {
-    let freed = story.freed();
-    let has_memory = |name: &BufferHandle| {
-        story.object(*name).is_some_and(|object| object.address.0 > 0 && !object.hooked)
+    let meshes: Vec<u32> = story
+        .freed()
+        .into_iter()
+        .filter(|freed| freed.has_memory)
+        .map(|freed| freed.mesh)
+        .collect();
+    let is_its = match story.class {
+        // What the pointer to the destroyed Buffer reads can be the one that took its place.
+        "mismatch: a row of get_buffers" => {
+            matches!(story.op(), Some(Op::Run(_)))
+                && story.detail.contains(" row 0: ")
+                && story.detail.contains(" at 0 of mesh ")
+        }
+        class if class.starts_with("crash") => {
+            story.looked_at().is_some_and(|mesh| meshes.contains(&mesh))
+        }
+        _ => true,
     };
-    let lets_go = matches!(story.op(), Some(Op::Gc)) || freed.iter().any(has_memory);
-    lets_go && story.is_hooked()
+    let subject = story.subject_mesh();
+    let is_on_one = subject.is_none_or(|mesh| meshes.contains(&mesh));
+    is_its && is_on_one && !meshes.is_empty() && story.is_hooked()
 }
 
 /// The thread that ends a capture is in none.

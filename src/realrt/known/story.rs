@@ -5,23 +5,25 @@ use std::sync::Arc;
 use super::super::bindings::Bindings;
 use super::super::lockstep::Deviation;
 use super::super::model::Model;
+use super::super::overlaps::Overlapping;
 use super::super::processors::Processors;
 use super::super::translate::{Held, Names, Translated};
-use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op, RunMode, ThreadId};
+use super::families::Families;
+use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op, Place, RunMode, ThreadId};
 use crate::runtime::Setup;
 use crate::runtime::object::{MeshBufferState, Object};
 use crate::scenario::Case;
-use crate::units::Lanes;
+use crate::units::DeviceId;
 
-/// A mesh that was opened, and is not cut from another.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Root {
-    pub mesh: MeshHandle,
-    pub devices: Lanes,
-    /// Whether another one was closed while it was open: that closes every device.
-    pub is_closed_under: bool,
-    /// Whether it was closed since, or its name dropped.
-    pub is_ended: bool,
+/// What a tensor that is let go has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Freed {
+    /// The id of its mesh.
+    pub mesh: u32,
+    /// Whether it has memory, which no hook keeps from the device.
+    pub has_memory: bool,
+    address: u64,
+    group: u32,
 }
 
 /// What happened before a deviation, and what it is.
@@ -31,26 +33,38 @@ pub(super) struct Story<'a> {
     pub detail: &'a str,
     /// The operation that shows it, and its thread; none if the end does.
     pub op: Option<&'a (ThreadId, Op)>,
+    /// The one before it, if the two may have been called at a time.
+    pub beside: Option<&'a Op>,
     /// What names held before it.
     pub names: Names,
-    /// The meshes of the process that were opened, whether they are closed or not.
-    pub roots: Vec<Root>,
+    /// Which meshes hold the chips, before it.
+    families: Families,
+    /// The same when it has returned.
+    families_after: Families,
+    /// On how many chips the largest mesh is that the process opened; none if it opened none.
+    pub chips_max: Option<u32>,
+    /// What is in cycles.
+    cycled: Vec<Freed>,
     /// The captures that have not ended, each with its thread, the first one first.
     pub captures: Vec<(ThreadId, RunMode)>,
     /// Whether the process before this one was killed.
     pub was_killed: bool,
     /// Whether a mesh was closed since then.
     pub was_closed: bool,
-    /// Whether a program has run.
-    pub has_run: bool,
     /// What listens to each thread.
     pub processors: Processors,
     setup: Arc<Setup>,
     model: Model,
+    /// The model when the operation has returned or raised, and what it raised.
+    after: Model,
+    refused: Option<String>,
 }
 
-fn meet(one: Lanes, other: Lanes) -> bool {
-    one.minus(other) != one
+/// The operation before one, if both are on threads of their own.
+fn beside(case: &Case, place: usize) -> Option<&Op> {
+    let (other, _) = case.ops.get(place)?;
+    let (thread, op) = case.ops.get(place.checked_sub(1)?)?;
+    (thread.0 > 0 && other.0 > 0 && thread != other).then_some(op)
 }
 
 impl<'a> Story<'a> {
@@ -58,18 +72,24 @@ impl<'a> Story<'a> {
     pub fn of(case: &'a Case, deviation: &'a Deviation) -> Self {
         let setup = Arc::new(case.start());
         let place = deviation.step.saturating_sub(1);
+        let model = Model::new(setup.clone());
         let mut story = Self {
             class: &deviation.class,
             detail: &deviation.detail,
             op: case.ops.get(place),
+            beside: beside(case, place),
             names: Names::default(),
-            roots: Vec::new(),
+            families: Families::default(),
+            families_after: Families::default(),
+            chips_max: None,
+            cycled: Vec::new(),
             captures: Vec::new(),
             was_killed: false,
             was_closed: false,
-            has_run: false,
             processors: Processors::default(),
-            model: Model::new(setup.clone()),
+            after: model.clone(),
+            refused: None,
+            model,
             setup,
         };
         let mut bindings = Bindings::default();
@@ -79,7 +99,18 @@ impl<'a> Story<'a> {
             }
         }
         story.processors = bindings.processors;
+        story.look_ahead();
         story
+    }
+
+    /// What comes of the operation that shows it.
+    fn look_ahead(&mut self) {
+        self.after = self.model.clone();
+        self.families_after = self.families.clone();
+        let Some((thread, op)) = self.op else { return };
+        let before = self.families.open(self.model.runtime());
+        self.refused = self.after.call((*thread, op), &mut ());
+        self.families_after.note(&before, self.after.runtime());
     }
 
     fn take(&mut self, thread: ThreadId, op: &Op, bindings: &mut Bindings) {
@@ -95,15 +126,16 @@ impl<'a> Story<'a> {
             _ => None,
         };
         self.was_closed |= ends.is_some();
-        let is_root = |root: &Root| Some(root.mesh) == ends && !root.is_ended;
-        let is_one = self.roots.iter().any(is_root);
-        for root in &mut self.roots {
-            root.is_closed_under |= is_one && !root.is_ended && Some(root.mesh) != ends;
-            root.is_ended |= Some(root.mesh) == ends;
-        }
+        let open = self.families.open(self.model.runtime());
+        let freed = match op {
+            Op::Cycle(name) => self.has(*name),
+            _ => None,
+        };
         if self.model.call((thread, op), &mut ()).is_some() {
             return;
         }
+        self.families.note(&open, self.model.runtime());
+        self.cycled.extend(freed);
         bindings.note(thread, op);
         self.names.note(op);
         self.took(thread, op);
@@ -113,13 +145,18 @@ impl<'a> Story<'a> {
     fn took(&mut self, thread: ThreadId, op: &Op) {
         match op {
             Op::Open { mesh, .. } => {
-                let runtime = self.model.runtime();
-                let devices = runtime.mesh_device(*mesh).map_or(Lanes::NONE, |mesh| mesh.devices);
-                let (mesh, is_closed_under, is_ended) = (*mesh, false, false);
-                self.roots.push(Root { mesh, devices, is_closed_under, is_ended });
+                if let Some(mesh) = self.model.runtime().mesh_device(*mesh) {
+                    self.families.made(mesh.mesh_id, None);
+                    self.chips_max = self.chips_max.max(Some(mesh.devices.count()));
+                }
             }
+            Op::Submesh { mesh, parent, .. } => {
+                if let Some(mesh) = self.mesh_id(*mesh) {
+                    self.families.made(mesh, self.mesh_id(*parent));
+                }
+            }
+            Op::Gc => self.cycled.clear(),
             Op::Run(run) => {
-                self.has_run = true;
                 let (of, output) = (run.reads.first(), run.output);
                 let kept = of.filter(|of| run.moves.is_some() && !self.is_deallocated(**of));
                 if let (Some(&of), Some((name, _))) = (kept, output) {
@@ -136,8 +173,9 @@ impl<'a> Story<'a> {
             Op::Kill(_) => {
                 self.was_killed = true;
                 self.was_closed = false;
-                self.has_run = false;
-                self.roots.clear();
+                self.families = Families::default();
+                self.chips_max = None;
+                self.cycled.clear();
                 self.captures.clear();
             }
             _ => {}
@@ -182,48 +220,126 @@ impl<'a> Story<'a> {
         own.map(|(_, mode)| *mode).collect()
     }
 
-    /// The chips of the mesh that was opened and that this one is, or is a part of.
-    pub fn devices_of(&self, mesh: MeshHandle) -> Lanes {
-        let mesh = self.model.runtime().mesh_device(mesh);
-        mesh.map_or(Lanes::NONE, |mesh| mesh.devices)
+    /// The id of the mesh that a name holds.
+    pub fn mesh_id(&self, name: MeshHandle) -> Option<u32> {
+        self.model.runtime().mesh_device(name).map(|mesh| mesh.mesh_id)
     }
 
-    /// Whether a mesh was open when another one was closed; the operation at hand counts.
-    pub fn is_closed_under(&self, mesh: MeshHandle) -> bool {
-        let own = self.devices_of(mesh);
-        let ends_now = match self.op() {
-            Some(Op::Close(ended) | Op::Drop(Handle::Mesh(ended))) => Some(*ended),
-            _ => None,
-        };
-        let is_one = |root: &&Root| Some(root.mesh) == ends_now && !root.is_ended;
-        let ending = self.roots.iter().find(is_one).map(|root| root.mesh);
-        self.roots.iter().filter(|root| meet(root.devices, own)).any(|root| {
-            root.is_closed_under
-                || !root.is_ended && ending.is_some_and(|ending| ending != root.mesh)
-        })
+    /// Whether any mesh is open.
+    pub fn is_any_open(&self) -> bool {
+        self.model.runtime().open_meshes().next().is_some()
     }
 
-    /// Whether any mesh that is open by its name was closed under.
-    pub fn is_any_closed_under(&self) -> bool {
-        let mut open = self.names.meshes.keys().filter(|&&mesh| !self.is_closed(mesh));
-        open.any(|&mesh| self.is_closed_under(mesh))
+    /// Whether the chips of a mesh, by its id, were closed with another one; the operation at hand
+    /// counts.
+    pub fn is_closed_under(&self, mesh: u32) -> bool {
+        self.families_after.are_closed_under(mesh)
+    }
+
+    /// Whether a mesh goes with the operation that has programs in its cache.
+    pub fn ends_programs(&self) -> bool {
+        let is_there = |id: u32| self.after.runtime().meshes().any(|mesh| mesh.mesh_id == id);
+        let mut meshes = self.model.runtime().meshes();
+        meshes.any(|mesh| !mesh.cache.is_empty() && !is_there(mesh.mesh_id))
     }
 
     /// What the model answers to the operation: the text that it raises.
-    pub fn refused(&self) -> Option<String> {
-        self.model.clone().call((self.thread(), self.op()?), &mut ())
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
-    /// The tensors that the operation lets go, or may.
-    pub fn freed(&self) -> Vec<BufferHandle> {
+    /// What a name's tensor has.
+    fn has(&self, name: BufferHandle) -> Option<Freed> {
+        let (object, held) = (self.object(name)?, self.held(name)?);
+        let is_there = object.state != MeshBufferState::Deallocated && object.address.0 > 0;
+        let (mesh, has_memory) = (object.mesh_id, is_there && !object.hooked);
+        Some(Freed { mesh, has_memory, address: object.address.0, group: held.group })
+    }
+
+    /// The tensors that the operation lets go, or may: those that nothing else holds.
+    pub fn freed(&self) -> Vec<Freed> {
+        let holders = |group: u32| {
+            let names = self.names.buffers.values().filter(|held| held.group == group).count();
+            names + self.cycled.iter().filter(|cycled| cycled.group == group).count()
+        };
+        let last = |name: &BufferHandle| self.has(*name).filter(|one| holders(one.group) == 1);
         match self.op() {
-            Some(
-                Op::Deallocate(name)
-                | Op::DeallocateUnforced(name)
-                | Op::Drop(Handle::Buffer(name)),
-            ) => vec![*name],
-            Some(Op::Run(run)) if run.moves.is_some() => run.reads.clone(),
+            Some(Op::Deallocate(name)) => self.has(*name).into_iter().collect(),
+            Some(Op::DeallocateUnforced(name) | Op::Drop(Handle::Buffer(name))) => {
+                last(name).into_iter().collect()
+            }
+            Some(Op::Run(run)) if run.moves.is_some() => {
+                run.reads.iter().filter_map(last).collect()
+            }
+            Some(Op::Gc) => {
+                let is_named = |group| self.names.buffers.values().any(|held| held.group == group);
+                self.cycled.iter().filter(|cycled| !is_named(cycled.group)).copied().collect()
+            }
             _ => Vec::new(),
+        }
+    }
+
+    /// The id of the mesh that the driver was looking at when it died; none if it was not.
+    pub fn looked_at(&self) -> Option<u32> {
+        let name = self.detail.strip_prefix("the process died when ")?;
+        let name = name.strip_suffix(" was looked at")?;
+        let runtime = self.after.runtime();
+        let number = |letter| name.strip_prefix(letter).and_then(|number| number.parse().ok());
+        match (number('m'), number('b')) {
+            (Some(mesh), _) => runtime.mesh_device(MeshHandle(mesh)).map(|mesh| mesh.mesh_id),
+            (_, Some(buffer)) => runtime.object(BufferHandle(buffer)).map(|object| object.mesh_id),
+            _ => None,
+        }
+    }
+
+    /// The ids of the open meshes over the chip whose allocator may have put one of the two there.
+    pub fn meshes_of_owner(&self, owner: Overlapping, chip: u8) -> Vec<u32> {
+        let runtime = self.after.runtime();
+        let named = runtime.object(owner.name).filter(|object| {
+            object.state != MeshBufferState::Deallocated && object.address.0 == owner.address
+        });
+        let is_one = |cycled: &&Freed| cycled.has_memory && cycled.address == owner.address;
+        let cycled = self.cycled.iter().filter(is_one).map(|cycled| cycled.mesh);
+        let is_over = |mesh: &u32| {
+            let mut open = runtime.open_meshes().filter(|one| one.mesh_id == *mesh);
+            open.any(|one| one.devices.contains(DeviceId(chip)))
+        };
+        named.map(|object| object.mesh_id).into_iter().chain(cycled).filter(is_over).collect()
+    }
+
+    /// The id of the mesh that the detail is about, if its first name is a mesh's.
+    pub fn subject_mesh(&self) -> Option<u32> {
+        let number = self.subject()?.strip_prefix('m')?.parse().ok()?;
+        self.mesh_id(MeshHandle(number))
+    }
+
+    /// The ids of the meshes that the operation itself has to do with.
+    pub fn touched(&self) -> Vec<u32> {
+        let of = |name: &BufferHandle| self.object(*name).map(|object| object.mesh_id);
+        let mesh = |name: &MeshHandle| self.mesh_id(*name).into_iter().collect();
+        match self.op() {
+            Some(Op::Run(run)) => mesh(&run.mesh),
+            Some(Op::Alloc { place: Place::Mesh(name), .. }) => mesh(name),
+            Some(Op::Share { of: name, .. } | Op::Use(name)) => of(name).into_iter().collect(),
+            Some(
+                Op::Submesh { parent: name, .. }
+                | Op::Close(name)
+                | Op::ClearCache(name)
+                | Op::DisableCache(name)
+                | Op::EnableCache(name)
+                | Op::DeallocateAll(name),
+            ) => mesh(name),
+            Some(
+                Op::Deallocate(_)
+                | Op::DeallocateUnforced(_)
+                | Op::Drop(Handle::Buffer(_))
+                | Op::Gc,
+            ) => self.freed().into_iter().map(|freed| freed.mesh).collect(),
+            // What ends with a mesh is not told by its name alone; and the end ends all.
+            Some(Op::Drop(Handle::Mesh(_))) | None => {
+                self.model.runtime().meshes().map(|mesh| mesh.mesh_id).collect()
+            }
+            Some(_) => Vec::new(),
         }
     }
 

@@ -3,7 +3,21 @@
 use super::{Known, shows};
 
 /// Every known divergence of the version that [`VERSION`](crate::realrt::VERSION) names.
-pub const KNOWN: [Known; 26] = [
+pub const KNOWN: [Known; 27] = [
+    Known {
+        id: "meshes-share-memory",
+        classes: &["oracle: overlap"],
+        about: "a mesh and its submesh, two submeshes or two meshes over one chip each have an \
+                allocator of their own over all its memory: tensors of both get the same bytes",
+        scenario: "freeorder 1\n\
+                   machine T3K\n\
+                   open m0 2x4\n\
+                   alloc b0 on m0 dram 1x2048\n\
+                   submesh m1 of m0 1x1\n\
+                   alloc b1 on m1 dram 1x2048\n",
+        passes: true,
+        shows: shows::meshes_share_memory,
+    },
     Known {
         id: "killed-process-still-counted",
         classes: &["oracle: counts-of-the-dead"],
@@ -101,18 +115,18 @@ pub const KNOWN: [Known; 26] = [
         shows: shows::closed_chip_still_counted,
     },
     Known {
-        id: "reallocate-after-close",
+        id: "shards-after-close",
         classes: &["crash: SIGSEGV in tt::tt_metal::AllocatorImpl::find_bank_ids"],
-        about: "reallocating a tensor in shards whose mesh is closed kills the process instead of \
-                raising",
+        about: "a view of a tensor in shards whose mesh is closed kills the process, and so does \
+                moving it: which banks its shards are in is asked of an allocator that is gone",
         scenario: "freeorder 1\n\
                    machine T3K\n\
                    open m0 1x1\n\
-                   alloc b0 on m0 l1 4x2048 shards 4\n\
+                   alloc b0 on m0 dram 1x32 shards 1\n\
                    close m0\n\
-                   run k100 on m0 reads b0 out b1 l1 4x2048 shards 4 reallocate\n",
+                   share b1 of b0\n",
         passes: false,
-        shows: shows::reallocate_after_close,
+        shows: shows::shards_after_close,
     },
     Known {
         id: "failed-move-loses-its-tensor",
@@ -176,7 +190,7 @@ pub const KNOWN: [Known; 26] = [
     },
     Known {
         id: "zero-width-add",
-        classes: &["crash: SIGFPE in _ttnncpp.so*"],
+        classes: &["crash: SIGFPE in _ttnncpp.so, under ttnn::operations::binary_ng*"],
         about: "`ttnn.add` of a row-major tensor without columns divides by zero",
         scenario: "freeorder 1\n\
                    machine T3K\n\
@@ -188,7 +202,8 @@ pub const KNOWN: [Known; 26] = [
     },
     Known {
         id: "forked-child-crashes",
-        classes: &["crash of a child: SIGSEGV in libtt_metal.so*"],
+        classes: &["crash of a child: SIGSEGV in libtt_metal.so, under \
+             tt::tt_metal::distributed::SDMeshCommandQueue::~SDMeshCommandQueue"],
         about: "a child of a process that opened a mesh of many chips dies when it exits: it joins \
                 the mesh's threads, which a fork does not copy",
         scenario: "freeorder 1\n\
@@ -275,6 +290,7 @@ pub const KNOWN: [Known; 26] = [
         id: "free-under-no-dispatch",
         classes: &[
             "crash: SIGSEGV in tt::tt_metal::Buffer::address",
+            "mismatch: a row of get_buffers",
             "oracle: reports-disagree",
             "oracle: orphan-block",
         ],

@@ -47,6 +47,11 @@ fn model(setup: &Setup) -> Model {
     Model::new(Arc::new(setup.clone()))
 }
 
+fn death(ending: Ending, symbol: Option<&str>) -> Death {
+    let (symbol, said) = (symbol.map(str::to_owned), String::new());
+    Death { ending, symbol, said, of_child: false, looked_at: None }
+}
+
 fn buffer(name: &str) -> BufferHandle {
     BufferHandle(name[1..].parse().unwrap())
 }
@@ -205,10 +210,15 @@ impl Played {
             let gone = object.state == MeshBufferState::Deallocated;
             let address = if gone { Address::Nowhere(()) } else { Address::At(object.address.0) };
             answer.buffers.insert(name.to_string(), (!gone, address));
+            let mut meshes = runtime.meshes();
+            if meshes.any(|mesh| !gone && mesh.mesh_id == object.mesh_id) {
+                answer.on.insert(name.to_string(), object.mesh_id);
+            }
         }
         for &name in &self.meshes {
             let Some(mesh) = runtime.mesh_device(name) else { continue };
-            let mut seen = MeshSeen { id: mesh.mesh_id, ..MeshSeen::default() };
+            let chips = mesh.chips.iter().map(|chip| chip.0).collect();
+            let mut seen = MeshSeen { id: mesh.mesh_id, chips, ..MeshSeen::default() };
             if !mesh.open {
                 seen.closed = Some("closed".to_owned());
                 answer.meshes.insert(name.to_string(), seen);
@@ -275,12 +285,7 @@ impl Runtime for Played {
             self.thread = ThreadId(0);
             let mut answer = answer?;
             if (self.fault)(request, &mut answer) {
-                return Err(Death {
-                    ending: Ending::Signal(11),
-                    symbol: Some("tt::f".to_owned()),
-                    said: String::new(),
-                    of_child: false,
-                });
+                return Err(death(Ending::Signal(11), Some("tt::f")));
             }
             return Ok(answer);
         }
@@ -350,8 +355,7 @@ impl Runtime for Played {
             }
             let by_itself = *request == Request::Exit;
             let ending = if by_itself { Ending::Code(0) } else { Ending::Signal(9) };
-            let symbol = None;
-            return Err(Death { ending, symbol, said: String::new(), of_child: false });
+            return Err(death(ending, None));
         }
         match request {
             Request::Fork { .. } => {
@@ -369,12 +373,7 @@ impl Runtime for Played {
             answer.nodes = self.nodes(ended);
         }
         if (self.fault)(request, &mut answer) {
-            return Err(Death {
-                ending: Ending::Signal(11),
-                symbol: Some("tt::f".to_owned()),
-                said: String::new(),
-                of_child: false,
-            });
+            return Err(death(Ending::Signal(11), Some("tt::f")));
         }
         Ok(answer)
     }

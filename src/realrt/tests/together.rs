@@ -44,7 +44,7 @@ fn both(text: &str, raises: bool) -> (u32, Option<String>) {
 #[test]
 fn calls_on_two_threads_are_made_at_a_time() {
     let two = "t1: open m0 2x4\nt1: submesh m1 of m0 1x1\nt1: alloc b0 on m0 dram 1x2048\n\
-               t2: alloc b1 on m1 dram 1x2048\nt1: deallocate b0\nt2: drop b1\n";
+               t2: alloc b1 on m1 l1 1x2048\nt1: deallocate b0\nt2: drop b1\n";
     let missing = Some("oracle: not-counted".to_owned());
     assert_eq!(both(two, false), (2, None));
     let raises = Some("mismatch: what alloc raises".to_owned());

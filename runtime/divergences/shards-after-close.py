@@ -65,6 +65,6 @@ def sharded(kind, cut, columns, shards, height, width):
 cycles = []
 
 step("m0 = ttnn.open_mesh_device(ttnn.MeshShape(1, 1), l1_small_size=0, offset=ttnn.MeshCoordinate(0, 0))")
-step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([128, 32]), ttnn.bfloat16, ttnn.TILE_LAYOUT, m0, sharded(ttnn.BufferType.L1, \"HEIGHT_SHARDED\", 8, 4, 32, 32))")
+step("b0 = ttnn.allocate_tensor_on_device(ttnn.Shape([1, 8]), ttnn.uint32, ttnn.ROW_MAJOR_LAYOUT, m0, sharded(ttnn.BufferType.DRAM, \"HEIGHT_SHARDED\", 8, 1, 1, 8))")
 step("ttnn.close_mesh_device(m0)")
-step("b1 = ttnn.reallocate(b0)")
+step("b1 = ttnn.reshape(b0, ttnn.Shape([1, *b0.shape]))")
