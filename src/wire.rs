@@ -318,14 +318,22 @@ fn best_fit(sample: &[u8]) -> Option<(usize, Fit)> {
     })
 }
 
-/// The bytes of records that another one follows, or the end.
+/// The bytes of records that another one follows, or the end. One with fields that cannot be is one
+/// behind others that can, but of no more than half of the records: servers are sent such messages,
+/// and who passed them over would see a larger version in what is left.
 fn covered(sample: &[u8], size: usize, is_good: fn(&[u8]) -> bool) -> usize {
-    let good = |at: usize| sample.get(at..at + HEAD).is_some_and(is_good);
+    let head = |at: usize| sample.get(at..at + HEAD);
     let (mut at, mut bytes) = (0, 0);
-    while at + HEAD <= sample.len() {
+    let (mut good, mut odd, mut follows) = (0, 0, false);
+    while let Some(record) = head(at) {
         let next = at + size;
         let ends = next == sample.len() || next < sample.len() && next + HEAD > sample.len();
-        if good(at) && (ends || good(next)) {
+        let is_one = is_record(record) && (ends || head(next).is_some_and(is_record));
+        let can_be = is_one && is_good(record);
+        follows = can_be || is_one && follows && odd < good;
+        if follows {
+            good += usize::from(can_be);
+            odd += usize::from(!can_be);
             bytes += size;
             at = next;
         } else {

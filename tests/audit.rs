@@ -131,6 +131,38 @@ fn the_record_size_of_a_stream_is_detected() {
     }
 }
 
+/// Servers are sent messages that cannot be, and record them: each is named, and none of them makes
+/// a larger version of what is left.
+#[test]
+fn messages_that_cannot_be_hide_no_version() {
+    let far = message(ALLOC, 2_657_333, 0x77, 5);
+    let nobody = message(ALLOC, 0, 0x77, 0);
+    let huge = Event { size: Some(Bytes(1 << 40)), ..message(ALLOC, 0, 0x77, 5) };
+    for size in wire::RECORD_SIZES {
+        for (from, step) in [(101, 1000), (100, 1000), (1, 1000), (1, 2), (2, 3), (3, 4), (7, 97)] {
+            for odd in [far, nobody, huge] {
+                let (mut messages, mut odds) = (Vec::new(), 0);
+                for nth in 0..600_u64 {
+                    let (address, is_odd) = (1 << 20 | nth / 2 << 8, nth % step == from % step);
+                    let action = if nth % 2 == 0 { ALLOC } else { FREE };
+                    messages.push(message(action, 3, address, 77));
+                    odds += u64::from(is_odd);
+                    messages.extend(is_odd.then_some(odd));
+                }
+                let audited = audit(&stream(size, &messages));
+                let text = format!("{size} bytes, from {from} by {step}: {:?}", audited.counts());
+                assert_eq!(audited.auditor.events(), 600 + odds, "{text}");
+                let findings = audited.auditor.findings();
+                // Whoever sent it: the fields of the buffer are what is looked at.
+                let named = if odd == nobody { 0 } else { odds };
+                assert_eq!(findings.count(FindingKind::BadField), named, "{text}");
+                assert_eq!(findings.count(FindingKind::UnknownFree), 0, "{text}");
+                assert_eq!(findings.count(FindingKind::Resync), 0, "{text}");
+            }
+        }
+    }
+}
+
 /// A send that was cut short shifts everything behind it.
 #[test]
 fn a_torn_record_is_reported_and_the_stream_goes_on() {
