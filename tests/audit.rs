@@ -5,6 +5,8 @@
 mod audited;
 mod command;
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -15,6 +17,7 @@ use freeorder::audit::{
     Action, Counted, CounterOf, Device, Event, FindingKind, Kind, Memory, Options, Place, Process,
     Reader, Registered, Released, shm, wire,
 };
+use freeorder::choice::{Choices, Seeded};
 use freeorder::units::{Bytes, DeviceAddr};
 
 fn sample(name: &str) -> Vec<u8> {
@@ -51,6 +54,75 @@ fn logs_of_every_era_are_read_and_their_server_is_named() {
     assert_eq!(c4.servers(), ["k2", "k2e"]);
     assert_eq!(c4.counts(), [("cb-unpaired", 1), ("refused", 2)]);
     assert_eq!(c4.first(FindingKind::CircularUnpaired).device, Some(Device(1)));
+}
+
+/// Eight chips report one address with the backing buffer, and a server with one entry for it finds
+/// one FREE of nine (allocation-server.md 1.8): the messages balance, and it can be no other server.
+#[test]
+fn a_server_that_keeps_one_entry_for_an_address_is_recognised() {
+    let alloc = |device, size| {
+        format!(
+            "\u{2713} [PID 7] Allocated {size} bytes of DRAM on device {device} (buffer_id=64)\n"
+        )
+    };
+    let free = |size| format!("\u{2717} [PID 7] Freed buffer 64 ({size} bytes)\n");
+    let warning = "\u{26a0} Warning: Deallocation for unknown buffer 64\n";
+    let devices = || [0].into_iter().chain(0..8).map(|device| alloc(device, 4096));
+    let found = |log: String, counts: &[(&str, u64)]| {
+        let audited = audit(log.as_bytes());
+        assert_eq!((audited.servers(), audited.counts()), (vec!["k0"], counts.to_vec()), "{log}");
+    };
+    let nine: String = devices().chain([free(4096), warning.repeat(8)]).collect();
+    found(nine, &[("unknown-free", 8), ("registered-again", 1)]);
+    let once: String = devices().chain([free(4096)]).collect();
+    found(once, &[("missing-free", 7), ("registered-again", 1)]);
+    // The last that wrote the entry is whose size is printed.
+    found(
+        [alloc(0, 64), alloc(1, 8192), free(8192), warning.into()].concat(),
+        &[("unknown-free", 1)],
+    );
+    // A warning for an address that this server must have can be no other chip's.
+    let lost = [alloc(0, 64), free(64), alloc(1, 64), warning.to_owned()].concat();
+    assert!(audit(lost.as_bytes()).servers().is_empty());
+}
+
+/// Servers that overwrite warn without a device: about one that they have forgotten, or about any
+/// that nobody registered, whoever else has the address.
+#[test]
+fn logs_of_servers_that_overwrite_are_explained_by_them() {
+    for (seed, by_address) in (0..60).map(|seed| (seed, seed % 2 == 0)) {
+        let mut choices = Seeded::new(seed);
+        let (mut entries, mut log) = (BTreeMap::new(), String::new());
+        for _ in 0..300 {
+            let (device, address) = (choices.pick(8), 64 + 64 * choices.pick(5));
+            let (process, size) = (100 + choices.pick(2), 512 << choices.pick(3));
+            let key = (if by_address { 0 } else { device }, address);
+            if choices.pick(2) == 0 {
+                entries.insert(key, size);
+                let _ = writeln!(
+                    log,
+                    "\u{2713} [PID {process}] Allocated {size} bytes of L1 on device {device} \
+                     (buffer_id={address})"
+                );
+            } else if let Some(size) = entries.remove(&key) {
+                let on = if by_address { String::new() } else { format!(" on device {device}") };
+                let _ = writeln!(
+                    log,
+                    "\u{2717} [PID {process}] Freed buffer {address}{on} ({size} bytes)"
+                );
+            } else {
+                let _ =
+                    writeln!(log, "\u{26a0} Warning: Deallocation for unknown buffer {address}");
+            }
+        }
+        let audited = audit(log.as_bytes());
+        let server = if by_address { "k0" } else { "k1" };
+        assert_eq!(audited.servers(), [server], "seed {seed}\n{log}");
+        let findings = audited.auditor.findings();
+        assert_eq!(findings.count(FindingKind::Contradiction), 0, "seed {seed}\n{log}");
+        // What the server has in the end has an ALLOC that nobody answered.
+        assert!(findings.count(FindingKind::MissingFree) >= entries.len() as u64, "seed {seed}");
+    }
 }
 
 /// A message that is lost shows in what the server says next: every line but the last of a key.

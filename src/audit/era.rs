@@ -19,6 +19,7 @@ pub struct Era {
     bare_duplicates: Seen,
     found_twice: Seen,
     unexplained: Seen,
+    unexplained_addresses: Seen,
 }
 
 /// Whether a server explains an input, and if not, what is against it.
@@ -55,6 +56,11 @@ impl Era {
         see(&mut self.unexplained, place);
     }
 
+    /// A buffer was not known by its address, which is live on some device.
+    pub(super) fn unexplained_address(&mut self, place: Place) {
+        see(&mut self.unexplained_addresses, place);
+    }
+
     pub(super) fn plain_free(&mut self, event: &Event, is_held: bool) {
         see(&mut self.plain_frees, event.place);
         if event.device == Device::UNSTATED {
@@ -80,6 +86,11 @@ impl Era {
         self.counts.is_some()
     }
 
+    /// Whether its FREE lines name buffers, and no devices.
+    pub(super) fn is_by_address(&self) -> bool {
+        self.frees_without_device.is_some() && self.frees_with_device.is_none()
+    }
+
     pub(super) fn has_bare_duplicates(&self) -> bool {
         self.bare_duplicates.is_some()
     }
@@ -101,6 +112,10 @@ impl Era {
         ];
         let mut single = overwrites.to_vec();
         single.push((self.frees_with_device, "it names the device of a FREE"));
+        single.push((
+            self.unexplained_addresses,
+            "a buffer was not found that these lines registered on some device",
+        ));
         let mut keyed = overwrites.to_vec();
         keyed.push((self.frees_without_device, "it names no device"));
         let mut counting = counts.to_vec();

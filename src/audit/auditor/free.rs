@@ -13,7 +13,8 @@ impl Auditor {
         if !self.kind.is_capture() {
             self.bursts.add(event, false);
         }
-        let key = self.located(event);
+        let key = self.key(event);
+        let key = if key.device == Device::UNSTATED { self.stored(key, event) } else { key };
         let balance = self.devices.of(key.device);
         balance.free += 1;
         if released != Released::Plain {
@@ -58,7 +59,7 @@ impl Auditor {
             || released == Released::Plain;
         if differs || is_unexpected {
             let copy = *entry;
-            entry.is_held = false;
+            self.forget(key);
             self.look_closer(&copy, event, released);
         }
         if left == 0 {
@@ -68,18 +69,32 @@ impl Auditor {
         }
     }
 
-    /// The key of a FREE; one that names no device belongs to the lowest that has the address.
-    #[inline(always)]
-    fn located(&mut self, event: &Event) -> Key {
-        let key = self.key(event);
-        if key.device == Device::UNSTATED { self.lowest(key) } else { key }
+    /// The key of a FREE that names no device: its server has one entry for an address, which the
+    /// last ALLOC wrote, on whatever device; with it all others of the address are forgotten.
+    #[cold]
+    fn stored(&mut self, key: Key, event: &Event) -> Key {
+        let all = self.with_address(key);
+        let is_of = |entry: &Entry| event.size.is_none_or(|size| size == entry.size);
+        let stored = all.iter().rev().max_by_key(|one| (one.is_held, is_of(one), one.place));
+        let stored = stored.map_or(key, |entry| entry.key);
+        for other in all.iter().filter(|other| other.key != stored) {
+            self.forget(other.key);
+        }
+        stored
     }
 
-    #[cold]
-    fn lowest(&mut self, key: Key) -> Key {
+    /// The live keys of an address, those of the lowest devices first.
+    fn with_address(&mut self, key: Key) -> Vec<Entry> {
         let on = |device| Key { device: Device(device), ..key };
-        let found = (0..DEVICES_MAX as i32).find(|&device| self.ledger.get(on(device)).is_some());
-        found.map_or(key, on)
+        let all = (0..DEVICES_MAX as i32).filter_map(|device| self.ledger.get(on(device)).copied());
+        all.collect()
+    }
+
+    /// The server has an entry no longer, whatever the messages say.
+    fn forget(&mut self, key: Key) {
+        if let Some(entry) = self.ledger.get(key) {
+            entry.is_held = false;
+        }
     }
 
     /// Removes a key whose last reference went.
@@ -131,7 +146,10 @@ impl Auditor {
             self.findings.add(at(FindingKind::StaleFree, what));
         }
         let other_process = event.process.is_some_and(|process| process != entry.process);
-        if other_process && is_log {
+        if other_process && is_log && released == Released::Plain {
+            // ASSUMED: a server without counts may print the sender; what it printed is in no
+            // source, and one document's line has the only process of its log.
+        } else if other_process && is_log {
             let what = "the server names another owner than the ALLOC line: a line is missing";
             let stated = u64::from(event.process.unwrap_or_default().0.unsigned_abs());
             let follows = u64::from(entry.process.0.unsigned_abs());
@@ -195,7 +213,8 @@ impl Auditor {
         self.events += 1;
         self.bursts.add(event, false);
         self.era.missed(event, missed);
-        let key = self.located(event);
+        let key = self.key(event);
+        let key = if key.device == Device::UNSTATED { self.unnamed(key, event) } else { key };
         self.devices.of(key.device).free += 1;
         let Some(&mut entry) = self.ledger.get(key) else {
             self.unknown(key, event);
@@ -221,5 +240,24 @@ impl Auditor {
         let what = "the server does not know a key that the lines before registered";
         self.findings.add(at(FindingKind::Contradiction, what).stating(0, entry.references.into()));
         self.close(key, event.place);
+    }
+
+    /// The key that a warning is about that names no device: one that the server has forgotten, or
+    /// else one that died. Only a server with one entry for an address must know all that live.
+    #[cold]
+    fn unnamed(&mut self, key: Key, event: &Event) -> Key {
+        let all = self.with_address(key);
+        if let Some(forgotten) = all.iter().find(|entry| !entry.is_held) {
+            return forgotten.key;
+        }
+        if let Some(live) = all.first() {
+            self.era.unexplained_address(event.place);
+            if self.era.is_by_address() {
+                return live.key;
+            }
+        }
+        let on = |device| Key { device: Device(device), ..key };
+        let mut others = (0..DEVICES_MAX as i32).map(on);
+        others.find(|&other| self.ledger.died(other).is_some()).unwrap_or(key)
     }
 }

@@ -56,7 +56,8 @@ impl Auditor {
             _ => None,
         };
         let live = self.ledger.count();
-        let can_compare = self.era.is_counting() || !self.era.has_bare_duplicates();
+        let overwrites = self.era.has_bare_duplicates() || self.era.is_by_address();
+        let can_compare = self.era.is_counting() || !overwrites;
         let balance = self.devices.of(key.device);
         let stated = match event.action {
             Action::StatedKeys(stated) if can_compare => (stated, live),
