@@ -50,6 +50,27 @@ fn imported_findings_fail_as_they_say() {
     }
 }
 
+/// Sizes that no buffer has, and shares of a bank that make far too many pages.
+#[test]
+fn an_overlap_of_any_size_is_imported_or_refused() {
+    let capture = fs::read_to_string("tests/data/audit/t3k-submesh.graph.json").unwrap();
+    for size in ["0", "1", "17179869184", "18446744073709551615"] {
+        for per_bank in ["0", "1", "3", "18446744073709551615"] {
+            let mut nodes: serde_json::Value = serde_json::from_str(&capture).unwrap();
+            for node in nodes.as_array_mut().unwrap() {
+                if node["node_type"] == "buffer_allocate" {
+                    node["params"]["size"] = size.into();
+                    node["params"]["max_size_per_bank"] = per_bank.into();
+                }
+            }
+            let input = command::file("extreme.graph.json", nodes.to_string().as_bytes());
+            let output = freeorder(&["import", &input, "--finding", "overlap"]);
+            let code = output.status.code().unwrap();
+            assert!(code == 0 || code == 2, "{size} {per_bank}: {}", text(&output.stderr));
+        }
+    }
+}
+
 /// The nine messages and eight keys of document 004 are a MeshBuffer that is deallocated.
 #[test]
 fn the_log_of_document_004_becomes_its_scenario() {

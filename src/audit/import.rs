@@ -149,11 +149,15 @@ fn machine(chips: usize) -> Result<(&'static str, usize, usize), ImportError> {
     }
 }
 
+/// A buffer of a scenario has no more pages.
+const PAGE_COUNT_MAX: u64 = (1 << 24) - 1;
+
 /// A size as pages that fit a bank: `4x2048`.
 fn pages(event: &Event) -> String {
     let size = event.size.unwrap_or_default().0.clamp(1, 1 << 34);
     // The pages themselves are not known, unless every bank's share is.
     let page = event.per_bank.map_or(1 << 16, |bytes| bytes.0).clamp(1, 1 << 20).min(size);
+    let page = page.max(size.div_ceil(PAGE_COUNT_MAX));
     format!("{}x{page}", size.div_ceil(page))
 }
 
