@@ -5,6 +5,7 @@
 
 mod action;
 mod thread;
+mod watched;
 
 use std::sync::Arc;
 

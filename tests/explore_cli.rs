@@ -22,6 +22,9 @@ fn timeless(text: &str) -> String {
     text.lines().map(line).collect()
 }
 
+const THREE_DROPS: &str = "freeorder 1\nopen m0 1x2\nalloc b0 on m0 dram 1x32\n\
+    alloc b1 on m0 dram 1x32\nany {\n  drop b0\n  drop b1\n  close m0\n}\n";
+
 /// A pass prints a certificate, and whoever gets it can check it.
 #[test]
 fn a_pass_prints_a_certificate_that_can_be_checked() {
@@ -45,6 +48,10 @@ fn a_pass_prints_a_certificate_that_can_be_checked() {
         freeorder(&["explore", "--verify", path, "corpus/claims/regular-buffer.scenario"]);
     assert_eq!(code(&of_another), 1);
     assert!(stdout(&of_another).contains("the certificate does not hold: scenario: "));
+    // Nothing is explored that the certificate is not about.
+    let other = file("other.scenario", THREE_DROPS.as_bytes());
+    let of_another = freeorder(&["explore", "--verify", path, &other, "--max-states", "1"]);
+    assert_eq!(code(&of_another), 1, "{}", stdout(&of_another));
     let no_family = text.replace("\"name\": \"teardown\"", "\"name\": \"teardwn\"");
     let no_family = freeorder(&["explore", "--verify", &file("none.json", no_family.as_bytes())]);
     assert_eq!(code(&no_family), 2);

@@ -7,23 +7,24 @@ mod common;
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use command::{freeorder, stdout};
 use common::{Lines, limited_setup, sequence, setup};
 use freeorder::choice::Seeded;
-#[cfg(feature = "slow-tests")]
-use freeorder::corpus::SCENARIOS;
-use freeorder::corpus::SOUND;
+use freeorder::corpus::{SCENARIOS, SOUND};
 use freeorder::fix::{Fix, FixSet, Preset, Switches};
 use freeorder::journal::Tracking;
-use freeorder::op::Op;
+use freeorder::op::{Op, ThreadId};
 use freeorder::runtime::Setup;
-use freeorder::scenario::{Class, Simulation, run};
-use freeorder::search::explore::{Certificate, Family, Options, Plan, Sizes, explore};
+use freeorder::scenario::{Class, Item, Line, Scenario, Simulation, run};
+use freeorder::search::explore::{Certificate, Family, Options, Plan, Sizes, Stop, explore};
 use freeorder::search::matrix::Named;
 use freeorder::search::regress::check;
-use freeorder::search::sound::{Question, Watch, search};
+use freeorder::search::sound::{
+    Bounds, Branch, Effect, OracleSet, Question, Undecided, Watch, search,
+};
 use freeorder::server::ServerKind;
 use freeorder::violation::OracleName;
 use proptest::prelude::*;
@@ -34,7 +35,8 @@ fn played(
     server: ServerKind,
     ops: &[Op],
 ) -> (Vec<String>, Switches) {
-    let mut simulation = Simulation::new(Arc::clone(setup), fixes, server, Tracking::NONE, 0);
+    let simulation = Simulation::new(Arc::clone(setup), fixes, server, Tracking::NONE, 0);
+    let mut simulation = simulation.watching_keys();
     let mut lines = Lines::default();
     for op in ops {
         simulation.apply(op, &mut lines);
@@ -88,48 +90,77 @@ fn the_recorded_numbers_are_borne_out() {
 #[test]
 fn the_preset_is_a_minimal_set_that_passes() {
     let sound = Preset::Sound.fixes();
-    let expected = [
-        (ServerKind::K1, sound),
-        (ServerKind::K2, sound),
-        (ServerKind::Shm, sound.without(Fix::OwnerIdKey)),
-    ];
-    for (server, minimal) in expected {
-        let found = search(&scenarios(), server, Watch::default()).unwrap();
-        assert!(found.passing.contains(sound), "{server}");
-        assert!(found.minimal.iter().any(|one| one.fixes == minimal), "{server}");
-        let conflicts: Vec<&str> = found.conflicts.iter().map(|one| one.0.as_str()).collect();
-        assert!(conflicts.contains(&"parent-closes-before-its-submesh"), "{server}");
-        assert!(found.minimal.iter().all(|one| one.fixes.baseline() == sound.baseline()));
+    for (server, expected) in expected() {
+        let found = search(&scenarios(), server, Watch::default());
+        let first = &found.branches[0];
+        assert!(found.keeps(first, sound), "{server}");
+        let minimal: Vec<FixSet> = first.minimal.iter().map(|one| one.fixes).collect();
+        assert_eq!(minimal, [expected], "{server}");
+        // The other choice that gives up as little leaves a submesh its own state.
+        let second = &found.branches[1];
+        assert!(found.keeps(second, sound.without(Fix::SubmeshSharesState)), "{server}");
+        assert_eq!(second.gives_up.len(), first.gives_up.len(), "{server}");
+        let oracles = [first, second].map(|one| one.conflict.as_ref().unwrap().oracle);
+        assert_eq!(oracles, [OracleName::DeviceLeak, OracleName::Overlap], "{server}");
     }
+}
+
+/// The minimal set of the first choice under each server.
+fn expected() -> [(ServerKind, FixSet); 3] {
+    let sound = Preset::Sound.fixes();
+    let without = sound.without(Fix::OwnerIdKey);
+    [(ServerKind::K1, sound), (ServerKind::K2, sound), (ServerKind::Shm, without)]
+}
+
+/// What is kept must hang on what fails, and not on how long the text is that shows it.
+#[test]
+fn a_longer_scenario_changes_no_choice() {
+    let choices = |scenarios: &[Named]| {
+        let found = search(scenarios, ServerKind::K1, Watch::default());
+        let minimal = |branch: &Branch| branch.minimal.iter().map(|one| one.fixes).collect();
+        found.branches.iter().map(minimal).collect::<Vec<Vec<FixSet>>>()
+    };
+    let before = choices(&scenarios());
+    assert!(before.len() > 1);
+    let mut longer = scenarios();
+    for named in &mut longer {
+        if named.name == "submesh-in-its-parents-state" {
+            let checkpoint = Line::new(Item::Op(ThreadId(0), Op::Checkpoint));
+            named.scenario.lines.extend([checkpoint.clone(), checkpoint]);
+        }
+    }
+    longer.reverse();
+    assert_eq!(choices(&longer), before);
 }
 
 /// Allocators that know nothing of each other give one address away twice, whatever is fixed; what
 /// else holds there depends on the fixes, and is asked: whether the tracker counts both.
 #[test]
 fn two_owners_of_one_chip_share_bytes_under_every_set() {
+    let truth = OracleName::TrackerTruth;
+    let sound = Preset::Sound.fixes();
     for name in ["two-meshes-on-one-chip", "device-buffer-beside-a-mesh"] {
         let named = |wanted: &str| scenarios().into_iter().find(|one| one.name == wanted).unwrap();
         let one = [named(name)];
         assert_eq!(one[0].scenario.class(), Class::Lifecycle);
         for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
-            let found = search(&one, server, Watch::default()).unwrap();
+            let found = search(&one, server, Watch::default());
             let overlap = found.impossible.iter().find(|one| one.oracle == OracleName::Overlap);
             let smallest = overlap.and_then(|one| one.smallest.as_ref()).unwrap();
             assert_eq!(smallest.ops.len(), one[0].scenario.ops().count(), "{name} {server}");
             let [verdict] = found.verdicts.as_slice() else { panic!("{:?}", found.verdicts) };
-            assert_eq!(verdict.always, [OracleName::Overlap], "{name} {server}");
+            assert_eq!(verdict.always.to_string(), "overlap", "{name} {server}");
+            assert_eq!(verdict.passing, 0, "{name} {server}");
             // Who reports both owners reports one key twice, and who does not counts one of them.
-            let (_, oracles) = &found.conflicts[0];
-            let truth = OracleName::TrackerTruth;
-            assert_eq!((found.passing.count(), oracles.contains(&truth)), (0, true), "{name}");
-            let both = [named("owner-reports-for-each-chip"), named(name)];
-            let found = search(&both, server, Watch::default()).unwrap();
-            let (_, oracles) = &found.conflicts[0];
-            assert!(!oracles.contains(&truth), "{name} {server}: {oracles:?}");
-            let sound = Preset::Sound.fixes();
-            assert!(found.passing.contains(sound), "{name} {server}");
+            let gives_up =
+                |branch: &Branch| branch.gives_up.iter().any(|one| one.1.contains(truth));
+            let counts = |branch: &&Branch| !gives_up(branch);
+            let kept: Vec<&Branch> = found.branches.iter().filter(counts).collect();
+            assert!(kept.len() < found.branches.len(), "{name} {server}");
+            assert!(kept.iter().any(|branch| found.keeps(branch, sound)), "{name} {server}");
             let typed = sound.without(Fix::OwnerIdKey).with(Fix::TypedKey);
-            assert_eq!(found.passing.contains(typed), server != ServerKind::K2, "{name} {server}");
+            let keeps = kept.iter().any(|branch| found.keeps(branch, typed));
+            assert_eq!(keeps, server != ServerKind::K2, "{name} {server}");
         }
     }
 }
@@ -162,9 +193,11 @@ fn two_owners_of_one_address_are_told_apart_by_their_ids_alone() {
     let one = Named { name: file.name.to_owned(), scenario: file.scenario().unwrap() };
     let sound = Preset::Sound.fixes();
     for server in [ServerKind::K1, ServerKind::K2] {
-        let question = Question::of(&one.scenario, server)
-            .about(&[OracleName::TrackerTruth, OracleName::UnknownFree]);
-        let fails = |fixes| question.ask(fixes, &|| false).unwrap().0.is_some();
+        let question = Question::of(&one.scenario, server);
+        let asked: OracleSet =
+            [OracleName::TrackerTruth, OracleName::UnknownFree].into_iter().collect();
+        let failing = |fixes| question.ask(fixes, &Bounds::default()).unwrap().0;
+        let fails = |fixes| !failing(fixes).and(asked).is_empty();
         assert!(!fails(sound), "{server}");
         assert!(fails(sound.without(Fix::OwnerIdKey).with(Fix::TypedKey)), "{server}");
     }
@@ -174,13 +207,12 @@ fn two_owners_of_one_address_are_told_apart_by_their_ids_alone() {
 #[cfg(feature = "slow-tests")]
 #[test]
 fn the_whole_corpus_comes_to_the_preset() {
-    let sound = Preset::Sound.fixes();
-    let expected = [("k1", sound), ("k2", sound), ("shm", sound.without(Fix::OwnerIdKey))];
-    for (server, minimal) in expected {
+    for (server, minimal) in expected() {
+        let server = server.name();
         let output = freeorder(&["matrix", "--search", "--server", server, "--format", "json"]);
         let found: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
         let found = &found["servers"][0];
-        let sets: Vec<&str> = found["minimal"]
+        let sets: Vec<&str> = found["branches"][0]["minimal"]
             .as_array()
             .unwrap()
             .iter()
@@ -203,24 +235,154 @@ fn the_whole_corpus_comes_to_the_preset() {
     }
 }
 
-/// An answer that was kept must be what a run under that very set answers.
+/// Sets with as many fixes as not, each half of the time.
+fn random_sets(count: u32) -> impl Iterator<Item = FixSet> {
+    let mixed = (0..count).map(|seed| seed.wrapping_mul(0x9e37_79b9).rotate_left(seed % 32));
+    mixed.map(|bits| FixSet::from_bits(bits >> (32 - Switches::COUNT)))
+}
+
+/// What fails in a run of the lines, asked of nobody who remembers anything.
+fn run_directly(scenario: &Scenario, fixes: FixSet, server: ServerKind) -> OracleSet {
+    let findings = run(scenario, fixes, server, 0, &mut ()).findings;
+    let failing = findings.counts().map(|(oracle, _)| oracle);
+    failing.filter(|oracle| !oracle.is_note()).collect()
+}
+
+/// Scenarios whose lines are run as they stand.
+fn lines_of_the_corpus() -> Vec<Named> {
+    let short = |scenario: &Scenario| {
+        let is_block = |line: &Line| matches!(line.item, Item::Any(_));
+        scenario.ops().count() < 40
+            && !scenario.lines.iter().any(is_block)
+            && (scenario.is_stepped() || scenario.ops().all(|(thread, _)| thread.0 == 0))
+    };
+    let files = SCENARIOS.iter().flat_map(|(_, files)| files.iter());
+    let named =
+        files.map(|file| Named { name: file.name.to_owned(), scenario: file.scenario().unwrap() });
+    named.filter(|named| short(&named.scenario)).collect()
+}
+
+/// A verdict that follows must be what a run under that very set says, and a fix that is said to
+/// change nothing must change nothing.
 #[test]
-fn what_was_answered_before_is_what_a_run_would_answer() {
-    let mut kept = 0;
-    for named in scenarios() {
-        let fresh = || Question::of(&named.scenario, ServerKind::K1);
-        let question = fresh();
-        for seed in 0..60_u32 {
-            let fixes = FixSet::from_bits(seed.wrapping_mul(0x9e37_79b9) >> (32 - Switches::COUNT));
-            let answer = question.ask(fixes, &|| false).unwrap();
-            assert_eq!(answer, fresh().ask(fixes, &|| false).unwrap(), "{} {fixes}", named.name);
-            let narrow = question.clone().about(&[OracleName::TrackerTruth]);
-            let only = fresh().about(&[OracleName::TrackerTruth]).ask(fixes, &|| false);
-            assert_eq!(narrow.ask(fixes, &|| false), only, "{} {fixes}", named.name);
-            kept += usize::from(answer.0.is_some());
+fn what_a_fix_is_said_to_do_is_what_runs_show() {
+    let scenarios = lines_of_the_corpus();
+    let sets = if cfg!(feature = "slow-tests") { 400 } else { 12 };
+    for server in [ServerKind::K1, ServerKind::Shm] {
+        let found = search(&scenarios, server, Watch::default());
+        let mut differing = 0;
+        for named in &scenarios {
+            let verdict = found.verdicts.iter().find(|one| one.name == named.name).unwrap();
+            for fixes in random_sets(sets) {
+                let failing = run_directly(&named.scenario, fixes, server);
+                assert_eq!(failing, found.failing(verdict, fixes), "{} {fixes}", named.name);
+                for effect in &found.effects {
+                    let fix = effect.fix;
+                    let with = !fixes.has(fix);
+                    let other = if with { fixes.with(fix) } else { fixes.without(fix) };
+                    let changed = run_directly(&named.scenario, other, server);
+                    let (with, without) =
+                        if with { (changed, failing) } else { (failing, changed) };
+                    let told = [&effect.helps, &effect.harms].map(Option::is_some);
+                    let seen = [without.without(with), with.without(without)];
+                    for (seen, told) in seen.into_iter().zip(told) {
+                        differing += u32::from(!seen.is_empty());
+                        let what = format!("{} {fixes} {}: {seen}", named.name, fix.name());
+                        assert!(seen.is_empty() || told, "{what} under {server}");
+                    }
+                }
+            }
         }
+        assert!(differing > 1000, "{differing}");
     }
-    assert!(kept > 100, "{kept}");
+}
+
+/// What is printed as the least that shows what a fix does must show it.
+#[test]
+fn the_ordering_of_each_effect_shows_it() {
+    let mut shown = 0;
+    for server in [ServerKind::K1, ServerKind::Shm] {
+        let found = search(&lines_of_the_corpus(), server, Watch::default());
+        for effect in &found.effects {
+            let changes = [&effect.need, &effect.helps, &effect.harms];
+            for change in changes.into_iter().flatten() {
+                let scenario = change.proof.as_ref().unwrap().scenario();
+                let failing = change.sets().map(|set| run_directly(&scenario, set, server));
+                let fails = failing.map(|failing| failing.contains(change.oracle));
+                assert_eq!(fails, [false, true], "{} {server}", effect.fix.name());
+                assert!(scenario.ops().count() <= 7, "{scenario}");
+                shown += 1;
+            }
+        }
+        let nothing = |effect: &&Effect| effect.helps.is_none() && effect.harms.is_none();
+        let nothing = found.effects.iter().filter(nothing).map(|effect| effect.fix.name());
+        let nothing: Vec<&str> = nothing.collect();
+        let expected: &[&str] = match server {
+            ServerKind::Shm => &["typed-key", "owner-id-key"],
+            _ => &[],
+        };
+        let guards = ["release-pool", "guard-mark", "guard-dealloc"];
+        assert_eq!(nothing, [&guards[..], expected].concat(), "{server}");
+    }
+    assert!(shown > 60, "{shown}");
+}
+
+/// A run that is counted must have been made, and each one must be counted.
+#[test]
+fn every_run_is_counted_once() {
+    let (asked, before_proofs) = (AtomicU64::new(0), AtomicU64::new(0));
+    // This is asked before every run.
+    let interrupted = || asked.fetch_add(1, Ordering::Relaxed) == u64::MAX;
+    let bounds = Bounds { interrupted: &interrupted, ..Bounds::default() };
+    let progress =
+        |_: &str, _| before_proofs.store(asked.load(Ordering::Relaxed), Ordering::Relaxed);
+    let found = search(&scenarios(), ServerKind::K1, Watch { bounds, progress: &progress });
+    assert_eq!(found.runs(), before_proofs.into_inner());
+    assert!(found.runs() > 1000 && found.proof_runs > 100, "{}", found.runs());
+}
+
+/// A search that met a limit must name what it did not decide, and take it for nothing.
+#[test]
+fn what_is_not_decided_is_named() {
+    let sizes = Sizes { handles: 1, devices: 2, ..Sizes::default() };
+    let family = Family::Teardown.scenario(sizes).unwrap();
+    let all = || {
+        let family = Named { name: "family".to_owned(), scenario: family.clone() };
+        scenarios().into_iter().chain([family]).collect::<Vec<Named>>()
+    };
+    let few = Bounds { states_max: 2, ..Bounds::default() };
+    let found = search(&all(), ServerKind::K1, Watch { bounds: few, ..Watch::default() });
+    let undecided = Undecided { scenario: "family".to_owned(), stop: Stop::States };
+    assert_eq!(found.undecided, [undecided]);
+    assert_eq!(found.verdicts.len(), scenarios().len());
+    let ended = Bounds { interrupted: &|| true, ..Bounds::default() };
+    let found = search(&all(), ServerKind::K1, Watch { bounds: ended, ..Watch::default() });
+    assert_eq!((found.verdicts.len(), found.undecided.len()), (0, all().len()));
+    assert!(found.undecided.iter().all(|one| one.stop == Stop::Interrupted));
+
+    let path = std::env::temp_dir().join(format!("freeorder-family-{}", std::process::id()));
+    std::fs::write(&path, family.to_string()).unwrap();
+    let file = path.to_str().unwrap();
+    let arguments = ["matrix", "--search", "--server", "k1", "--format", "json", file];
+    let said = |limit: [&str; 2]| {
+        let output = freeorder(&[&arguments[..], &limit].concat());
+        let found: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+        (output.status.code(), found)
+    };
+    for (limit, name) in [
+        (["--max-states", "2"], "states"),
+        (["--memory", "1K"], "memory"),
+        (["--for", "1ms"], "time"),
+    ] {
+        let (code, found) = said(limit);
+        assert_eq!((code, found["stopped"].as_str()), (Some(3), Some(name)), "{limit:?}");
+        let undecided = &found["servers"][0]["undecided"][0];
+        assert_eq!(undecided["stopped"], name);
+        assert_eq!(undecided["scenario"], file);
+    }
+    let (code, found) = said(["--max-states", "1000"]);
+    assert_eq!((code, found["stopped"].is_null()), (Some(0), true));
+    std::fs::remove_file(path).unwrap();
 }
 
 fn table(format: &str, jobs: &str) -> String {
@@ -235,24 +397,59 @@ fn table(format: &str, jobs: &str) -> String {
     stdout(&output).replace(&format!("{}/", folder.display()), "").replace(".scenario", "")
 }
 
+/// What begins the part of a table that tells of each fix.
+const EFFECTS: &str = "What each fix does";
+
+/// The parts of a printed table that tell of sets, or of each fix.
+fn parts(printed: &str, of_fixes: bool) -> String {
+    let servers = printed.split_inclusive("### ").map(|part| part.trim_end_matches("### "));
+    let part = |server: &str| {
+        let (name, _) = server.split_once('\n')?;
+        let (sets, fixes) = server.split_at(server.find(EFFECTS)?);
+        Some(if of_fixes { fixes.to_owned() } else { format!("### {name}{}", &sets[name.len()..]) })
+    };
+    servers.filter_map(part).collect()
+}
+
+/// Compares what stands between two lines of the page, or writes it.
+fn page_says(begin: &str, end: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/which-fix.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (shown, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(path, format!("{before}{begin}{text}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(shown, text, "run UPDATE_README=1 cargo test --test sound");
+    }
+}
+
 /// `UPDATE_README=1 cargo test --test sound` writes the tables anew.
 #[test]
 fn the_page_says_what_the_command_prints() {
+    let _alone = PAGE.lock();
+    let printed = parts(&table("markdown", "1"), false);
+    page_says("checked by a test -->\n", "<!-- /search -->", &printed);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/which-fix.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once("checked by a test -->\n").unwrap();
-    let (shown, after) = rest.split_once("<!-- /search -->").unwrap();
-    let printed = table("markdown", "1");
-    if std::env::var_os("UPDATE_README").is_some() {
-        let text = format!("{before}checked by a test -->\n{printed}<!-- /search -->{after}");
-        std::fs::write(path, text).unwrap();
-    } else {
-        assert_eq!(shown, printed, "run UPDATE_README=1 cargo test --test sound");
-    }
+    let page = std::fs::read_to_string(path).unwrap();
     for file in SOUND {
         assert!(page.contains(&format!("`corpus/sound/{}.scenario`", file.name)), "{}", file.name);
     }
 }
+
+/// What the page says of each fix is said of the whole corpus.
+#[cfg(feature = "slow-tests")]
+#[test]
+fn the_page_says_what_each_fix_does_in_the_whole_corpus() {
+    let _alone = PAGE.lock();
+    let servers = ["--server", "k1", "--server", "k2", "--server", "shm"];
+    let arguments = [&["matrix", "--search", "--format", "markdown"][..], &servers].concat();
+    let printed = parts(&stdout(&freeorder(&arguments)), true);
+    page_says("by the whole corpus -->\n", "<!-- /effects -->", &printed);
+}
+
+/// Held by who writes the page.
+static PAGE: Mutex<()> = Mutex::new(());
 
 /// At which sizes the certificates say that no ordering fails.
 fn bounds(family: Family) -> Sizes {
@@ -310,16 +507,8 @@ fn every_family_that_can_pass_has_certificates() {
     for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
         assert!(explored(Family::Submesh, server).1, "submesh passes under {server}");
     }
-    let path = root.join("docs/which-fix.md");
-    let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once("by the certificates -->\n").unwrap();
-    let (shown, after) = rest.split_once("<!-- /families -->").unwrap();
-    if update {
-        let text = format!("{before}by the certificates -->\n{table}<!-- /families -->{after}");
-        std::fs::write(path, text).unwrap();
-    } else {
-        assert_eq!(shown, table, "run UPDATE_README=1 cargo test --test sound");
-    }
+    let _alone = PAGE.lock();
+    page_says("by the certificates -->\n", "<!-- /families -->", &table);
 }
 
 /// Who is asked first must not decide what is answered.
@@ -336,8 +525,10 @@ fn properties_that_exclude_each_other_leave_no_set() {
     let sizes = Sizes { handles: 1, devices: 1, views: 0, programs: 0, submeshes: 1, threads: 1 };
     let scenario = Family::Submesh.scenario(sizes).unwrap();
     let named = Named { name: "submesh".to_owned(), scenario };
-    let found = search(&[named], ServerKind::K2, Watch::default()).unwrap();
-    assert_eq!((found.passing.count(), found.minimal.len()), (0, 0));
-    let [(_, oracles)] = found.conflicts.as_slice() else { panic!("{:?}", found.conflicts) };
-    assert!(oracles.len() > 1, "{oracles:?}");
+    let found = search(&[named], ServerKind::K2, Watch::default());
+    assert!(found.branches.len() > 1);
+    assert!(found.branches.iter().all(|branch| !branch.gives_up.is_empty()));
+    let conflicts = found.branches.iter().map(|branch| branch.conflict.as_ref().unwrap());
+    let proofs: Vec<_> = conflicts.map(|conflict| conflict.proof.as_ref().unwrap()).collect();
+    assert!(proofs.iter().all(|proof| !proof.ops.is_empty()));
 }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::output::{self, Failure, Outcome};
 use super::save;
-use super::{Format, duration, interrupt};
+use super::{Format, duration, interrupt, memory};
 use crate::fix::FixSet;
 use crate::scenario::{Case, Scenario};
 use crate::search::aim::{self, Aim, Model};
 use crate::search::explore::{
     Certificate, Counterexample, Exploration, Family, Limits, Options, Plan, Reduction, Sizes,
-    Stop, explore,
+    Stop, digest, explore,
 };
 use crate::search::minimize::{self, minimize};
 use crate::server::ServerKind;
@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     max_states: u64,
     /// Stop when the states take so much memory: 50M, 2G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_memory)]
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory::parse)]
     memory: u64,
     /// Stop after this time, e.g. 60s
     #[arg(long = "for", id = "duration", value_name = "TIME", value_parser = duration::parse)]
@@ -135,21 +135,6 @@ impl SizeArgs {
             }))
         })
     }
-}
-
-/// Accepts `4096`, `64K`, `50M` and `2G`.
-fn parse_memory(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no size: a number and K, M or G, as in 50M");
-    let digits = text.trim_end_matches(['K', 'M', 'G']);
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    let unit = match &text[digits.len()..] {
-        "" => 1,
-        "K" => 1 << 10,
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(unit).filter(|&bytes| bytes > 0).ok_or_else(wrong)
 }
 
 pub fn main(args: &Args) -> Result<Outcome, Failure> {
@@ -235,6 +220,14 @@ fn verify(args: &Args, path: &Path) -> Result<Outcome, Failure> {
         Some(file) => output::read_scenario(file)?,
         None => told.scenario().map_err(|error| wrong(&error))?,
     };
+    // Of another scenario nothing that an exploration comes to could be compared.
+    let found = digest(&scenario);
+    if found != told.scenario {
+        let told = &told.scenario;
+        let text = format!("the certificate does not hold: scenario: {told}, not {found}\n");
+        output::print(&text)?;
+        return Ok(Outcome::Found);
+    }
     let options = Options {
         reduction: told.reduce.parse().map_err(|error: String| wrong(&error))?,
         preemptions_max: told.max_preemptions,

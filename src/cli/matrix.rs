@@ -1,19 +1,24 @@
 //! `freeorder matrix`: presets by servers, over the corpus; with `--search`, every set of fixes.
 
 mod search;
+mod searched;
+mod words;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::output::{self, Failure, Outcome};
+use super::{duration, memory};
 use crate::corpus;
 use crate::fix::Preset;
+use crate::scenario::{Item, Line};
 use crate::search::explore::{Family, Sizes};
 use crate::search::matrix::{Named, Summary, matrix};
 use crate::server::ServerKind;
-pub use search::SearchTable;
+pub use searched::SearchTable;
 
 /// How the table is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -48,6 +53,18 @@ pub struct Args {
     /// Threads; all processors if it is not given
     #[arg(long, value_name = "N", requires = "search")]
     jobs: Option<u16>,
+    /// Explore no scenario, under no set, over more states than this
+    #[arg(long, value_name = "N", requires = "search", default_value_t = 10_000_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    max_states: u64,
+    /// Nor when the states take so much memory, in each thread: 50M, 2G
+    #[arg(long, value_name = "SIZE", requires = "search", default_value = "1G")]
+    #[arg(value_parser = memory::parse)]
+    memory: u64,
+    /// Ask nothing more after this time, e.g. 60s
+    #[arg(long = "for", id = "duration", value_name = "TIME", requires = "search")]
+    #[arg(value_parser = duration::parse)]
+    duration: Option<Duration>,
     /// Scenario files to use instead of the claims of the corpus
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -82,7 +99,12 @@ fn search(args: &Args, scenarios: &[Named]) -> Result<Outcome, Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
     let pool = pool.map_err(|error| Failure::input(format!("--jobs {jobs}: {error}")))?;
     let servers = if args.server.is_empty() { &ServerKind::ALL[..] } else { &args.server };
-    let (table, outcome) = pool.install(|| search::table(scenarios, servers));
+    let limits = search::SearchLimits {
+        states_max: args.max_states,
+        memory_max_bytes: args.memory,
+        duration: args.duration,
+    };
+    let (table, outcome) = pool.install(|| search::table(scenarios, servers, limits));
     match args.format {
         TableFormat::Json => output::print_json(&table)?,
         TableFormat::Text => output::print(&table.text())?,
@@ -105,7 +127,9 @@ fn searched(files: &[PathBuf]) -> Result<Vec<Named>, Failure> {
     }
     for family in Family::ALL {
         let sizes = Sizes { handles: 1, ..Sizes::default() };
-        let scenario = family.scenario(sizes).map_err(Failure::input)?;
+        let mut scenario = family.scenario(sizes).map_err(Failure::input)?;
+        let comment = Some(format!(" {}", family.summary()));
+        scenario.lines.insert(0, Line { comment, ..Line::new(Item::Blank) });
         all.push(Named { name: format!("family {family}"), scenario });
     }
     Ok(all)

@@ -18,6 +18,7 @@ mod input;
 mod interrupt;
 mod list;
 mod matrix;
+mod memory;
 mod minimize;
 mod output;
 mod regress;

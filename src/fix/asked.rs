@@ -52,11 +52,6 @@ impl Switches {
     pub const fn bits(self) -> u32 {
         self.0
     }
-
-    /// Those that have these bits.
-    pub(crate) const fn from_bits(bits: u32) -> Self {
-        Self(bits & Self::ALL.0)
-    }
 }
 
 /// Whoever answers questions about switches: a set of fixes, or one that takes note of them.

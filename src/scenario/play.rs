@@ -4,6 +4,14 @@ use super::{Case, Simulation};
 use crate::event::Observer;
 
 impl Simulation {
+    /// Has the server take note of what of its key matters, before anything is done: without this
+    /// [`Simulation::read`] names all that a key can be made of.
+    #[must_use]
+    pub fn watching_keys(mut self) -> Self {
+        self.world.watch_keys();
+        self
+    }
+
     /// Plays a case, whose threads are loaded, to its end or until `stop` says so: then how many
     /// operations or steps that took; one more than there are if it says so only after the last
     /// checkpoint.

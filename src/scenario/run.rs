@@ -60,7 +60,7 @@ impl Observer for Totals {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Simulation {
-    world: World,
+    pub(super) world: World,
     oracles: Oracles,
     totals: Totals,
     marks: Vec<Totals>,

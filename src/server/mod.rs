@@ -4,6 +4,7 @@
 //! are "8 warnings", "1 warning" or "clean" under k0, k1 and k2 (allocation-server.md 1.7, 1.8).
 
 mod keyed;
+mod keys_read;
 pub mod rule;
 mod shm;
 mod single_key;
@@ -18,6 +19,7 @@ use crate::suggest;
 use crate::units::{BufferType, Bytes, DeviceAddr, Lanes};
 
 use keyed::Keyed;
+use keys_read::KeysRead;
 use shm::Shm;
 use single_key::SingleKey;
 
@@ -168,6 +170,8 @@ enum Generation {
 pub struct Server {
     kind: ServerKind,
     generation: Generation,
+    /// What of its key mattered, if anybody asks.
+    keys_read: Option<Box<KeysRead>>,
 }
 
 macro_rules! each {
@@ -204,7 +208,12 @@ impl Server {
                 Generation::Shm(Box::new(Shm::new(slots, tracking)))
             }
         };
-        Self { kind, generation }
+        Self { kind, generation, keys_read: None }
+    }
+
+    /// Takes note from here on of what of its key matters; nothing may have been sent before.
+    pub(crate) fn watch_keys(&mut self) {
+        self.keys_read = Some(Box::default());
     }
 
     /// Its generation.
@@ -216,15 +225,19 @@ impl Server {
     /// The switches that its answers depend on.
     #[must_use]
     pub fn read(&self) -> Switches {
-        match self.kind {
-            ServerKind::Shm => Switches::NONE,
-            _ => Switches::NONE.with(Fix::TypedKey).with(Fix::OwnerIdKey),
+        match (self.kind, &self.keys_read) {
+            (ServerKind::Shm, _) => Switches::NONE,
+            (_, Some(keys)) => keys.read(),
+            (_, None) => Switches::NONE.with(Fix::TypedKey).with(Fix::OwnerIdKey),
         }
     }
 
     /// Reads a message; the answer is the set of devices whose FREE hit no entry.
     #[inline(always)]
     pub fn receive(&mut self, message: &AllocMessage) -> Lanes {
+        if let Some(keys) = &mut self.keys_read {
+            keys.note(message);
+        }
         each!(&mut self.generation, server => server.receive(message))
     }
 
@@ -266,6 +279,7 @@ impl Server {
 
     /// Forgets everything, keeping the memory.
     pub fn reset(&mut self) {
+        self.keys_read = self.keys_read.take().map(|_| Box::default());
         each!(&mut self.generation, server => server.reset());
     }
 

@@ -64,9 +64,10 @@ impl Progress {
 
 fn bar(states_max: u64) -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(10);
+    // A line that is broken is not taken away: what does not fit is cut off.
     // What is known of the end is the limit alone. No colours, so that there is nothing for
     // NO_COLOR to take away.
-    let style = ProgressStyle::with_template("{elapsed} [{bar:20}] of the limit, {msg}");
+    let style = ProgressStyle::with_template("{elapsed} [{bar:10}] of the limit, {wide_msg}");
     let style = style.expect("the template is well formed").progress_chars("=> ");
     ProgressBar::with_draw_target(Some(states_max), target).with_style(style)
 }

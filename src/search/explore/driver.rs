@@ -73,7 +73,8 @@ impl<'p> Driver<'p> {
     /// The plan before its first choice.
     pub(super) fn new(plan: &'p Plan, fixes: FixSet, server: ServerKind) -> Self {
         let setup = Arc::new(Case { ops: Vec::new(), ..plan.case.clone() }.start());
-        let mut simulation = Simulation::new(setup, fixes, server, Tracking::FULL, 0);
+        let simulation = Simulation::new(setup, fixes, server, Tracking::FULL, 0);
+        let mut simulation = simulation.watching_keys();
         if plan.is_threaded() {
             simulation.load(plan.case.threads());
         }

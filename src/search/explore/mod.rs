@@ -261,7 +261,10 @@ fn unbounded(plan: &Plan, options: &Options<'_>) -> Ended {
         return ended;
     }
     let reduction = Reduction { order: false, ..options.reduction };
-    Walk::new(plan, &Options { reduction, ..*options }, None).run()
+    let mut again = Walk::new(plan, &Options { reduction, ..*options }, None).run();
+    // What decided to look again counts as well.
+    again.read = again.read.or(ended.read);
+    again
 }
 
 /// Whether the order of commuting steps can be seen by an oracle that found nothing.
@@ -280,33 +283,21 @@ fn order_matters(ended: &mut Ended, plan: &Plan, options: &Options<'_>) -> bool 
     can_be
 }
 
-/// One of the oracles that fails in some ordering, if one does, and the switches that the search
-/// depended on: under every set that agrees on them it takes the same course. None if it was
-/// stopped.
-#[must_use]
-pub fn first_failing(
+/// The oracles that fail in some ordering, notes left aside, and the switches that the search
+/// depended on: under every set that agrees on them it takes the same course.
+///
+/// # Errors
+/// If it was stopped: why.
+pub fn failing(
     plan: &Plan,
     options: &Options<'_>,
-    oracles: &[OracleName],
-) -> Option<(Option<OracleName>, Switches)> {
-    let with = options.reduction;
-    let mut read = Switches::NONE;
-    for reduction in [with, Reduction { order: false, ..with }] {
-        let options = Options { reduction, ..*options };
-        let mut ended = Walk::new(plan, &options, None).until(oracles).run();
-        let mut failing = ended.found.keys().map(|class| class.oracle);
-        let failing = failing.find(|oracle| oracles.contains(oracle));
-        if ended.stopped.is_some() {
-            return None;
-        }
-        // What decides whether to look again counts as well.
-        let again = failing.is_none() && order_matters(&mut ended, plan, &options);
-        read = read.or(ended.read);
-        if !again {
-            return Some((failing, read));
-        }
+) -> Result<(BTreeSet<OracleName>, Switches), Stop> {
+    let ended = unbounded(plan, options);
+    if let Some(stop) = ended.stopped {
+        return Err(stop);
     }
-    Some((None, read))
+    let failing = ended.found.keys().map(|class| class.oracle);
+    Ok((failing.filter(|oracle| !oracle.is_note()).collect(), ended.read))
 }
 
 fn finish<'p>(

@@ -102,8 +102,6 @@ pub(super) struct Walk<'a> {
     seen: States<BigUint>,
     stack: Vec<Frame>,
     ended: Ended,
-    /// It ends as soon as one of these fails.
-    until: &'a [OracleName],
 }
 
 impl<'a> Walk<'a> {
@@ -122,13 +120,7 @@ impl<'a> Walk<'a> {
             seen: States::default(),
             stack: Vec::new(),
             ended: Ended::default(),
-            until: &[],
         }
-    }
-
-    /// The same, ended as soon as one of the oracles fails.
-    pub(super) fn until(self, oracles: &'a [OracleName]) -> Self {
-        Self { until: oracles, ..self }
     }
 
     pub(super) fn run(mut self) -> Ended {
@@ -144,15 +136,11 @@ impl<'a> Walk<'a> {
                 }
                 None => self.leave(),
             }
-            if self.ended.stopped.is_some() || self.has_failed() {
+            if self.ended.stopped.is_some() {
                 break;
             }
         }
         self.conclude()
-    }
-
-    fn has_failed(&self) -> bool {
-        self.ended.found.keys().any(|class| self.until.contains(&class.oracle))
     }
 
     /// Takes a step; a state that was looked at is not looked at again.

@@ -1,132 +1,135 @@
 //! Every set of fixes decided at the cost of a few runs.
 //!
 //! A run reads some switches and no others, so that every set that agrees with it on those is
-//! decided by it. What is left is cut into cubes along the switches that were read, and each is
-//! asked in turn, until all sets are covered.
+//! decided by it. What is left is cut along the switches that were read, and each part is asked in
+//! turn, until all sets are covered.
 
-use rayon::prelude::*;
+use crate::fix::{FixSet, Switches};
 
-use crate::fix::{Fix, FixSet, Switches};
+/// How many sets there are: every combination, on both baselines.
+pub const SETS: u64 = 1 << Switches::COUNT;
 
-/// The sets that agree on some switches.
+/// What holds of every set, as the switches that decide it.
 ///
 /// ```
-/// use freeorder::fix::Preset;
-/// use freeorder::search::sound::Cube;
-/// assert_eq!(Cube::ALL.count(), 1 << 25);
-/// assert!(Cube::ALL.contains(Preset::Final.fixes()));
+/// use freeorder::fix::{Fix, FixSet, Preset, Switches};
+/// use freeorder::search::sound::{Decision, decide};
+/// let ask = |fixes: FixSet| {
+///     Ok::<_, ()>((fixes.has(Fix::GuardMark), Switches::NONE.with(Fix::GuardMark)))
+/// };
+/// let decision = decide(&ask)?;
+/// assert_eq!(decision.leaves(), 2);
+/// assert!(*decision.of(Preset::Guard.fixes()) && !decision.of(Preset::Final.fixes()));
+/// # Ok::<(), ()>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cube {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision<V> {
+    /// What a run answered for all sets that are left here.
+    Run(V),
+    /// A switch, by its number, and what holds of the sets without it and with it.
+    Switch(u32, Box<[Self; 2]>),
+}
+
+impl<V> Decision<V> {
+    /// How many runs decided it.
+    #[must_use]
+    pub fn leaves(&self) -> u64 {
+        match self {
+            Self::Run(_) => 1,
+            Self::Switch(_, parts) => parts.iter().map(Self::leaves).sum(),
+        }
+    }
+
+    /// What holds of a set.
+    #[must_use]
+    pub fn of(&self, fixes: FixSet) -> &V {
+        match self {
+            Self::Run(verdict) => verdict,
+            Self::Switch(switch, parts) => parts[(fixes.bits() >> switch & 1) as usize].of(fixes),
+        }
+    }
+}
+
+/// Asks until every set is covered; the first question without an answer ends it.
+///
+/// The answer names the switches that it depends on. The result does not depend on the number of
+/// threads.
+///
+/// # Errors
+/// If a question has no answer: why.
+pub fn decide<V: Send, E: Send>(
+    ask: &(impl Fn(FixSet) -> Result<(V, Switches), E> + Sync),
+) -> Result<Decision<V>, E> {
+    part(Part { decided: 0, set: 0 }, ask)
+}
+
+/// The sets that agree on some switches.
+#[derive(Clone, Copy, Debug)]
+struct Part {
     /// The switches that are decided, a bit each.
     decided: u32,
     /// Which of those are set.
     set: u32,
 }
 
-impl Cube {
-    /// Every set on both baselines.
-    pub const ALL: Self = Self { decided: 0, set: 0 };
-
-    /// How many sets it holds.
-    #[must_use]
-    pub fn count(self) -> u64 {
-        1 << (Switches::COUNT - self.decided.count_ones())
-    }
-
-    /// Whether a set is one of them.
-    #[must_use]
-    pub fn contains(self, fixes: FixSet) -> bool {
-        fixes.bits() & self.decided == self.set
-    }
-
-    /// The one with the fewest switches; all others contain it.
-    #[must_use]
-    pub fn fewest(self) -> FixSet {
-        FixSet::from_bits(self.set)
-    }
-
-    /// The sets that are in both, if there are any.
-    #[must_use]
-    pub fn and(self, other: Self) -> Option<Self> {
-        let agree = (self.set ^ other.set) & self.decided & other.decided == 0;
-        let (decided, set) = (self.decided | other.decided, self.set | other.set);
-        agree.then_some(Self { decided, set })
-    }
-
-    /// The same sets with a fix changed, if it is decided, and set or not as `with` says.
-    pub(super) fn flipped(self, fix: Fix, with: bool) -> Option<Self> {
-        let bit = 1 << fix as u8;
-        let is_so = self.decided & bit != 0 && (self.set & bit != 0) == with;
-        is_so.then_some(Self { set: self.set ^ bit, ..self })
-    }
-
-    /// The sets of it that agree with its fewest on what was read, and the rest in cubes.
-    fn split(self, read: Switches) -> (Self, Vec<Self>) {
-        let mut agreeing = self;
-        let mut rest = Vec::new();
-        // The baseline first: on one of them much less is read.
-        for switch in (0..Switches::COUNT).rev().map(|index| 1 << index) {
-            if read.bits() & switch & !self.decided != 0 {
-                agreeing.decided |= switch;
-                rest.push(Self { set: agreeing.set | switch, ..agreeing });
-            }
-        }
-        (agreeing, rest)
-    }
+fn part<V: Send, E: Send>(
+    part: Part,
+    ask: &(impl Fn(FixSet) -> Result<(V, Switches), E> + Sync),
+) -> Result<Decision<V>, E> {
+    // All others of the part contain this one.
+    let (verdict, read) = ask(FixSet::from_bits(part.set))?;
+    split(part, (verdict, read), Switches::COUNT, ask)
 }
 
-/// What a run says of the sets that agree with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decided<V> {
-    /// The sets.
-    pub cube: Cube,
-    /// What holds of all of them.
-    pub verdict: V,
-}
-
-/// Asks until every set of the cubes is covered; none if a question was not answered.
-///
-/// The answer names the switches that it depends on. The result does not depend on the number of
-/// threads.
-pub fn decide<V: Send>(
-    cubes: &[Cube],
-    ask: &(impl Fn(FixSet) -> Option<(V, Switches)> + Sync),
-) -> Option<Vec<Decided<V>>> {
-    // One question without an answer ends them all.
-    let parts: Option<Vec<Vec<Decided<V>>>> =
-        cubes.par_iter().map(|&cube| decide_cube(cube, ask)).collect();
-    parts.map(|parts| parts.into_iter().flatten().collect())
-}
-
-fn decide_cube<V: Send>(
-    cube: Cube,
-    ask: &(impl Fn(FixSet) -> Option<(V, Switches)> + Sync),
-) -> Option<Vec<Decided<V>>> {
-    let (verdict, read) = ask(cube.fewest())?;
-    let (cube, rest) = cube.split(read);
-    let mut all = vec![Decided { cube, verdict }];
-    all.append(&mut decide(&rest, ask)?);
-    Some(all)
+/// Cuts along the switches that were read, of those below a number; the baseline first: on one of
+/// them much less is read.
+fn split<V: Send, E: Send>(
+    Part { decided, set }: Part,
+    (verdict, read): (V, Switches),
+    below: u32,
+    ask: &(impl Fn(FixSet) -> Result<(V, Switches), E> + Sync),
+) -> Result<Decision<V>, E> {
+    let is_next = |&switch: &u32| (read.bits() & !decided) >> switch & 1 == 1;
+    let Some(switch) = (0..below).rev().find(is_next) else {
+        return Ok(Decision::Run(verdict));
+    };
+    let decided = decided | 1 << switch;
+    let (without, with) = rayon::join(
+        || split(Part { decided, set }, (verdict, read), switch, ask),
+        || part(Part { decided, set: set | 1 << switch }, ask),
+    );
+    Ok(Decision::Switch(switch, Box::new([without?, with?])))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fix::Fix;
 
-    /// A set that two cubes claim, or none, would be counted wrongly, or be decided by nothing.
+    /// A set that follows from the wrong run would be decided wrongly.
     #[test]
-    fn cubes_cover_every_set_once() {
+    fn every_set_is_decided_as_if_it_were_asked() {
         let ask = |fixes: FixSet| {
             let read = Switches::NONE.with(Fix::GuardMark).with(Fix::OwnerFanOut);
             let read = if fixes.has(Fix::OwnerFanOut) { read.with(Fix::TypedKey) } else { read };
-            Some((fixes.has(Fix::GuardMark) && fixes.has(Fix::TypedKey), read))
+            let typed = fixes.has(Fix::OwnerFanOut) && fixes.has(Fix::TypedKey);
+            Ok::<_, ()>(((fixes.has(Fix::GuardMark), typed), read))
         };
-        let decided = decide(&[Cube::ALL], &ask).expect("every question is answered");
-        assert_eq!(decided.iter().map(|one| one.cube.count()).sum::<u64>(), Cube::ALL.count());
+        let decision = decide(&ask).expect("every question is answered");
+        assert_eq!(decision.leaves(), 6);
         for bits in (0..1 << Switches::COUNT).step_by(4099) {
             let set = FixSet::from_bits(bits);
-            assert_eq!(decided.iter().filter(|one| one.cube.contains(set)).count(), 1, "{set}");
+            assert_eq!(*decision.of(set), ask(set).expect("it is answered").0, "{set}");
         }
+    }
+
+    /// A question without an answer is none that was answered with no.
+    #[test]
+    fn a_question_without_an_answer_leaves_all_undecided() {
+        let ask = |fixes: FixSet| match fixes.has(Fix::GuardMark) {
+            true => Err("not answered"),
+            false => Ok(((), Switches::NONE.with(Fix::GuardMark))),
+        };
+        assert_eq!(decide(&ask), Err("not answered"));
     }
 }

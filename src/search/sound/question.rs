@@ -1,17 +1,64 @@
-//! What is asked of a set of fixes: does anything go wrong in this scenario under this server?
+//! What is asked of a set of fixes: what goes wrong in this scenario under this server?
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use super::OracleSet;
 use crate::fix::{FixSet, Switches};
 use crate::journal::Tracking;
 use crate::op::Op;
 use crate::runtime::Setup;
 use crate::scenario::{Case, Item, Line, Scenario, Simulation};
-use crate::search::explore::{self, Limits, Options, Plan};
+use crate::search::explore::{self, Limits, Options, Plan, Stop};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 
-use super::memory::Memory;
+/// A longer scenario is run only until something fails: to tell all that does would take a run to
+/// its end under every set.
+const WHOLE_OPERATIONS_MAX: usize = 10_000;
+
+/// Where a question is given up.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// States that an exploration looks at.
+    pub states_max: u64,
+    /// Memory for what is remembered of them, in bytes.
+    pub memory_max_bytes: u64,
+    /// When nothing more is asked; none means never.
+    pub deadline: Option<Instant>,
+    /// Asked before every run: whether to stop.
+    pub interrupted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Default for Bounds<'_> {
+    /// Ten million states in a gigabyte.
+    fn default() -> Self {
+        let Limits { states_max, memory_max_bytes, .. } = Limits::default();
+        Self { states_max, memory_max_bytes, deadline: None, interrupted: &|| false }
+    }
+}
+
+impl std::fmt::Debug for Bounds<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { states_max, memory_max_bytes, deadline, .. } = self;
+        f.debug_struct("Bounds")
+            .field("states_max", states_max)
+            .field("memory_max_bytes", memory_max_bytes)
+            .field("deadline", deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bounds<'_> {
+    /// Why nothing more is asked, if that is so.
+    #[must_use]
+    pub fn stop(&self) -> Option<Stop> {
+        if (self.interrupted)() {
+            return Some(Stop::Interrupted);
+        }
+        self.deadline.filter(|&deadline| Instant::now() >= deadline).map(|_| Stop::Time)
+    }
+}
 
 /// A scenario under a server, as it stands or in every ordering, ready to be asked many times.
 #[derive(Clone, Debug)]
@@ -22,24 +69,17 @@ pub struct Question {
     /// What is gone through in every ordering, if it is.
     plan: Option<Plan>,
     server: ServerKind,
-    /// The oracles that count.
-    oracles: Vec<OracleName>,
-    /// What was answered before, whichever oracles counted.
-    memory: Arc<Memory>,
 }
 
 impl Question {
-    /// Whether any oracle fails.
+    /// The lines as they stand.
     #[must_use]
     pub fn new(case: Case, server: ServerKind) -> Self {
         let (setup, threads) = (Arc::new(case.start()), case.threads());
-        let oracles = OracleName::ALL.into_iter().filter(|oracle| !oracle.is_note()).collect();
-        let memory = Arc::default();
-        Self { case, setup, threads, plan: None, server, oracles, memory }
+        Self { case, setup, threads, plan: None, server }
     }
 
-    /// Whether any oracle fails in any ordering, if the scenario has pending steps; in its lines as
-    /// they stand if not.
+    /// Every ordering, if the scenario has pending steps; its lines as they stand if not.
     #[must_use]
     pub fn of(scenario: &Scenario, server: ServerKind) -> Self {
         let is_block = |line: &Line| matches!(line.item, Item::Any(_));
@@ -47,19 +87,6 @@ impl Question {
         let pending = scenario.lines.iter().any(is_block) || is_threaded;
         let plan = pending.then(|| Plan::of(scenario));
         Self { plan, ..Self::new(Case::of(scenario), server) }
-    }
-
-    /// Whether one of these oracles fails.
-    #[must_use]
-    pub fn about(self, oracles: &[OracleName]) -> Self {
-        Self { oracles: oracles.to_vec(), ..self }
-    }
-
-    /// Whether any oracle but these fails.
-    #[must_use]
-    pub fn except(mut self, oracles: &[OracleName]) -> Self {
-        self.oracles.retain(|oracle| !oracles.contains(oracle));
-        self
     }
 
     /// The number of orderings, where it does not depend on what happens.
@@ -70,10 +97,10 @@ impl Question {
         })
     }
 
-    /// The oracles that count.
+    /// Whether everything that fails is asked, and not only what fails first.
     #[must_use]
-    pub fn oracles(&self) -> &[OracleName] {
-        &self.oracles
+    pub fn is_whole(&self) -> bool {
+        self.plan.is_some() || self.case.ops.len() <= WHOLE_OPERATIONS_MAX
     }
 
     /// The server.
@@ -88,57 +115,95 @@ impl Question {
         &self.case
     }
 
-    /// The oracle that fails first, if one does, and the switches that were read until then: under
-    /// every set that agrees on them the same happens. None if it was interrupted.
-    pub fn ask(
-        &self,
-        fixes: FixSet,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Option<(Option<OracleName>, Switches)> {
-        if interrupted() {
-            return None;
+    /// The oracles that fail, notes left aside, and the switches that were read: under every set
+    /// that agrees on them the same happens.
+    ///
+    /// # Errors
+    /// If it was given up: why.
+    pub fn ask(&self, fixes: FixSet, bounds: &Bounds<'_>) -> Result<(OracleSet, Switches), Stop> {
+        if let Some(stop) = bounds.stop() {
+            return Err(stop);
         }
-        let known = self.memory.get(&self.oracles, fixes);
-        known.or_else(|| {
-            let answer = self.run(fixes, interrupted)?;
-            self.memory.put(&self.oracles, fixes, answer);
-            Some(answer)
-        })
-    }
-
-    fn run(
-        &self,
-        fixes: FixSet,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Option<(Option<OracleName>, Switches)> {
-        let Some(plan) = &self.plan else {
-            let (failing, read) = self.ask_lines(fixes);
-            return Some((failing.map(|(oracle, _)| oracle), read));
+        let Some(plan) = &self.plan else { return Ok(self.ask_lines(fixes)) };
+        let limits = Limits {
+            states_max: bounds.states_max,
+            memory_max_bytes: bounds.memory_max_bytes,
+            deadline: bounds.deadline,
+            interrupted: &bounds.interrupted,
+            ..Limits::default()
         };
-        let limits = Limits { interrupted, ..Limits::default() };
         let options = Options { limits, ..Options::new(fixes, self.server) };
-        explore::first_failing(plan, &options, &self.oracles)
+        let (failing, read) = explore::failing(plan, &options)?;
+        Ok((failing.into_iter().collect(), read))
     }
 
-    /// The same of the lines as they stand, the oracle with how many operations or steps that took;
-    /// one more than there are if only the last checkpoint shows it.
+    fn ask_lines(&self, fixes: FixSet) -> (OracleSet, Switches) {
+        let mut simulation = self.start(fixes);
+        let ends_soon = !self.is_whole();
+        simulation
+            .play(&self.case, &mut (), |simulation| ends_soon && !failing(simulation).is_empty());
+        (failing(&simulation), simulation.read())
+    }
+
+    /// After how many operations or steps of the lines as they stand an oracle fails, one more than
+    /// there are if only the last checkpoint shows it, and none if it does not; and the switches
+    /// that were read until then.
     #[must_use]
-    pub fn ask_lines(&self, fixes: FixSet) -> (Option<(OracleName, usize)>, Switches) {
-        let (setup, none) = (Arc::clone(&self.setup), Tracking::NONE);
-        let mut simulation = Simulation::new(setup, fixes, self.server, none, 0);
+    pub fn first(&self, fixes: FixSet, oracle: OracleName) -> (Option<usize>, Switches) {
+        let mut simulation = self.start(fixes);
+        let mut fails = false;
+        let steps = simulation.play(&self.case, &mut (), |simulation| {
+            fails = failing(simulation).contains(oracle);
+            fails
+        });
+        (steps.filter(|_| fails), simulation.read())
+    }
+
+    /// How many operations or steps the lines as they stand take.
+    #[must_use]
+    pub fn length(&self, fixes: FixSet) -> usize {
+        if !self.case.is_stepped() {
+            return self.case.ops.len();
+        }
+        let mut looked_at = 0;
+        self.start(fixes).play(&self.case, &mut (), |_| {
+            looked_at += 1;
+            false
+        });
+        // The end was looked at, too.
+        looked_at - 1
+    }
+
+    /// An ordering in which an oracle fails, if one does: the shortest that is known.
+    #[must_use]
+    pub fn ordering(&self, fixes: FixSet, oracle: OracleName, bounds: &Bounds<'_>) -> Option<Case> {
+        let Some(plan) = &self.plan else {
+            return self.first(fixes, oracle).0.map(|_| self.case.clone());
+        };
+        let limits = Limits {
+            states_max: bounds.states_max,
+            memory_max_bytes: bounds.memory_max_bytes,
+            deadline: bounds.deadline,
+            interrupted: &bounds.interrupted,
+            ..Limits::default()
+        };
+        let options = Options { limits, ..Options::new(fixes, self.server) };
+        let found = explore::explore(plan, &options).found;
+        found.into_iter().find(|one| one.class.oracle == oracle).map(|one| one.case)
+    }
+
+    fn start(&self, fixes: FixSet) -> Simulation {
+        let setup = Arc::clone(&self.setup);
+        let simulation = Simulation::new(setup, fixes, self.server, Tracking::NONE, 0);
+        let mut simulation = simulation.watching_keys();
         if self.case.is_stepped() {
             simulation.load(self.threads.clone());
         }
-        let mut failing = None;
-        let steps = simulation.play(&self.case, &mut (), |simulation| {
-            failing = self.failing(simulation);
-            failing.is_some()
-        });
-        (failing.zip(steps), simulation.read())
+        simulation
     }
+}
 
-    fn failing(&self, simulation: &Simulation) -> Option<OracleName> {
-        let classes = simulation.oracles().findings().classes();
-        classes.iter().map(|class| class.oracle).find(|oracle| self.oracles.contains(oracle))
-    }
+fn failing(simulation: &Simulation) -> OracleSet {
+    let classes = simulation.oracles().findings().classes();
+    classes.iter().map(|class| class.oracle).filter(|oracle| !oracle.is_note()).collect()
 }
