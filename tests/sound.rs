@@ -219,6 +219,11 @@ fn the_whole_corpus_comes_to_the_preset() {
             .map(|one| one["fixes"].as_str().unwrap())
             .collect();
         assert_eq!(sets, [minimal.to_string()], "{server}");
+        // The page says so.
+        let gives_up =
+            |place: usize| found["branches"][place]["gives_up"].as_array().unwrap().len();
+        let least = if server == "shm" { [11, 13, 31] } else { [8, 10, 28] };
+        assert_eq!([0, 1, 2].map(gives_up), least, "{server}");
         let scenarios: Vec<&str> = found["scenarios"]
             .as_array()
             .unwrap()

@@ -106,6 +106,26 @@ impl SearchServer {
             let _ = writeln!(out, "| {fix} | {word} | {} |", changes.join("<br>"));
         }
         out.push('\n');
+        self.markdown_of_classes(out);
+    }
+
+    /// What is not the runtime's affair, if anything is.
+    fn markdown_of_classes(&self, out: &mut String) {
+        let mut others = self.scenarios.iter().filter(|one| !one.is_of_lifecycle()).peekable();
+        if others.peek().is_none() {
+            return;
+        }
+        let _ = writeln!(out, "What no set changes, and what some set spares, elsewhere:\n");
+        let _ = writeln!(out, "| scenario | under every set | the rest | because |");
+        let _ = writeln!(out, "|---|---|---|---|");
+        for one in others {
+            let SearchScenario { class, scenario, always, because, .. } = one;
+            let (always, because) = (always.join(", "), because.as_deref().unwrap_or_default());
+            let mended: Vec<String> = one.mended_words().collect();
+            let mended = mended.join("<br>");
+            let _ = writeln!(out, "| {class}: {scenario} | {always} | {mended} | {because} |");
+        }
+        out.push('\n');
     }
 }
 
