@@ -19,11 +19,13 @@ use freeorder::journal::Tracking;
 use freeorder::op::{Op, ThreadId};
 use freeorder::runtime::Setup;
 use freeorder::scenario::{Class, Item, Line, Scenario, Simulation, run};
-use freeorder::search::explore::{Certificate, Family, Options, Plan, Sizes, Stop, explore};
+use freeorder::search::explore::{
+    Certificate, Family, Options, Plan, Reduction, Sizes, Stop, explore,
+};
 use freeorder::search::matrix::Named;
 use freeorder::search::regress::check;
 use freeorder::search::sound::{
-    Bounds, Branch, Effect, OracleSet, Question, Undecided, Watch, search,
+    Bounds, Branch, Effect, OracleSet, Question, Undecided, Watch, decide, search,
 };
 use freeorder::server::ServerKind;
 use freeorder::violation::OracleName;
@@ -300,6 +302,35 @@ fn what_a_fix_is_said_to_do_is_what_runs_show() {
         }
         assert!(differing > 1000, "{differing}");
     }
+}
+
+/// The same of families, of which every order of every step is gone through with nothing reduced.
+#[test]
+fn what_is_decided_of_families_is_what_every_ordering_shows() {
+    let sizes = Sizes { handles: 1, ..Sizes::default() };
+    let slow = cfg!(feature = "slow-tests");
+    let sets = if slow { 100 } else { 8 };
+    let mut failing_sets = 0;
+    for family in Family::ALL {
+        let scenario = family.scenario(sizes).unwrap();
+        let plan = Plan::of(&scenario);
+        // Counters without keys read fewer switches.
+        let servers = [ServerKind::Shm, ServerKind::K1];
+        for &server in if slow { &servers[..] } else { &servers[..1] } {
+            let question = Question::of(&scenario, server);
+            let decision = decide(&|fixes| question.ask(fixes, &Bounds::default())).unwrap();
+            let ours = [Preset::Sound.fixes(), Preset::Final.fixes()];
+            for fixes in random_sets(sets).chain(ours) {
+                let options = Options { reduction: Reduction::NONE, ..Options::new(fixes, server) };
+                let explored = explore(&plan, &options);
+                let failing: OracleSet =
+                    explored.violations().map(|one| one.class.oracle).collect();
+                assert_eq!(failing, *decision.of(fixes), "{family} {fixes} {server}");
+                failing_sets += u32::from(!failing.is_empty());
+            }
+        }
+    }
+    assert!(failing_sets > sets, "{failing_sets}");
 }
 
 /// What is printed as the least that shows what a fix does must show it.
