@@ -71,6 +71,21 @@ proptest! {
     }
 }
 
+/// What a key is made of must not double the runs where nothing hangs on it.
+#[test]
+fn a_key_is_read_where_it_tells_messages_apart() {
+    let read = |lines: &str| {
+        let text = format!("freeorder 1\nmachine N150\nopen m0 1x1\n{lines}");
+        let question = Question::of(&text.parse::<Scenario>().unwrap(), ServerKind::K1);
+        let (_, read) = question.ask(Preset::Sound.fixes(), &Bounds::default()).unwrap();
+        [Fix::TypedKey, Fix::OwnerIdKey].map(|fix| read.has(fix))
+    };
+    let one = "alloc b0 on d0 dram 1x32\n";
+    assert_eq!(read(one), [false, false]);
+    assert_eq!(read(&format!("{one}alloc b1 on m0 dram 1x32\n")), [false, true]);
+    assert_eq!(read(&format!("{one}alloc b1 on d0 l1 1x450496\n")), [true, true]);
+}
+
 fn scenarios() -> Vec<Named> {
     let named = SOUND
         .iter()
