@@ -1,5 +1,5 @@
 # oracle: circular-buffers-not-cleared
-# circular buffers were built on devices [0, 1, 2, 3, 4, 5, 6, 7] and cleared on [0]
+# circular buffers were built on devices [0, 1, 2, 3, 4, 5, 6, 7] and cleared on [0], as modelled
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K

@@ -1,5 +1,5 @@
 # oracle: counters-disagree
-# the counters of chip 4 are DRAM 0 in all, 0 by chip and 2048 by process
+# the counters of chip 4 are DRAM 0 in all, 0 by chip and 2048 by process, as modelled
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K

@@ -1,5 +1,5 @@
 # oracle: circular-buffers-nowhere
-# 3 circular buffers of programs that ran are at address 0
+# 3 circular buffers of programs that ran are at address 0, as modelled
 #
 # Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
 #   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K

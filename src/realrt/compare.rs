@@ -164,19 +164,33 @@ impl Pair<'_> {
         Some(("a node of the graph".to_owned(), node, told(model.get(place))))
     }
 
-    /// What the process counts of its buffers.
-    pub fn compare_counters(&self) -> Option<Part> {
+    /// Whether what the graph of a capture that ended shows of circular buffers is what the model
+    /// does.
+    pub fn shows_circular_buffers(&self) -> bool {
+        let Some(graph) = self.ledger.ended.as_ref() else { return true };
+        let first_mesh = self.first_mesh.unwrap_or(0);
+        let model = graph::modelled(graph, &self.ledger, &self.setup, first_mesh);
+        let real = graph::shown(&self.seen.nodes);
+        let is_one = |line: &&String| line.starts_with("circular_buffer");
+        model.iter().filter(is_one).eq(real.iter().filter(is_one))
+    }
+
+    /// What the process counts of its buffers, on each chip.
+    pub fn compare_counters(&self) -> Vec<Part> {
         let all = self.seen.counters.iter().flat_map(|of| BufferType::ALL.map(|kind| (of, kind)));
         let differs = all.filter_map(|((&chip, region), kind)| {
             let real = Figures::shown(region, kind);
-            let model = self.ledger.tally.figures(chip, kind).filter(|model| real != *model)?;
+            let model = self.ledger.tally.figures(chip, kind);
+            if real == model {
+                return None;
+            }
             let (real, model) = match real.own == model.own {
                 true => (real.to_string(), model.to_string()),
                 false => (format!("{} bytes", real.own), model.own.to_string()),
             };
             Some(("the counters".to_owned(), format!("{real} of {kind} on chip {chip}"), model))
         });
-        differs.into_iter().next().or_else(|| self.compare_circular_buffers())
+        differs.chain(self.compare_circular_buffers()).collect()
     }
 
     /// What is counted of circular buffers: the runtime looks ten times a second at most, so each

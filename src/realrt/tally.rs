@@ -1,6 +1,6 @@
 //! What the counters in shared memory must show, by what the runtime is known to do to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::counters::{Region, counted};
@@ -67,15 +67,12 @@ impl fmt::Display for Figures {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     figures: BTreeMap<(u8, BufferType), Figures>,
-    /// The chips whose counters went with the child of a fork, until they are opened again.
-    lost: BTreeSet<u8>,
 }
 
 impl Tally {
-    /// What a chip's counters of a type must show; none if nothing is known of them.
-    pub fn figures(&self, chip: u8, kind: BufferType) -> Option<Figures> {
-        let known = self.figures.get(&(chip, kind)).copied().unwrap_or_default();
-        (!self.lost.contains(&chip)).then_some(known)
+    /// What a chip's counters of a type must show.
+    pub fn figures(&self, chip: u8, kind: BufferType) -> Figures {
+        self.figures.get(&(chip, kind)).copied().unwrap_or_default()
     }
 
     /// A buffer is taken or given back on a thread that counts.
@@ -101,15 +98,11 @@ impl Tally {
         }
     }
 
-    /// The child of a fork has detached from a chip's region.
+    /// The child of a fork has detached from a chip's region, in which it counts nothing, and
+    /// nobody seems to be attached to it: of what the process counts its slot is left.
     pub fn lose(&mut self, chip: u8) {
-        self.lost.insert(chip);
-    }
-
-    /// A chip was opened.
-    pub fn find(&mut self, chip: u8) {
-        if self.lost.remove(&chip) {
-            self.forget(chip);
+        for (_, figures) in self.figures.iter_mut().filter(|((of, _), _)| *of == chip) {
+            (figures.total, figures.chips) = (0, 0);
         }
     }
 

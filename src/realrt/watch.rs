@@ -35,7 +35,7 @@ pub const ORACLES: [&str; 16] = [
 ];
 
 /// How what is said of counters that do not add up begins.
-pub(super) const SUMS: &str = "the counters of chip ";
+const SUMS: &str = "the counters of chip ";
 
 /// An owner that no name holds any more: it is part of a cycle.
 #[derive(Clone, Copy, Debug)]

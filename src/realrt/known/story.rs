@@ -300,11 +300,20 @@ impl<'a> Story<'a> {
         });
         let is_one = |cycled: &&Freed| cycled.has_memory && cycled.address == owner.address;
         let cycled = self.cycled.iter().filter(is_one).map(|cycled| cycled.mesh);
-        let is_over = |mesh: &u32| {
-            let mut open = runtime.open_meshes().filter(|one| one.mesh_id == *mesh);
-            open.any(|one| one.devices.contains(DeviceId(chip)))
-        };
-        named.map(|object| object.mesh_id).into_iter().chain(cycled).filter(is_over).collect()
+        let meshes = named.map(|object| object.mesh_id).into_iter().chain(cycled);
+        meshes.filter(|mesh| self.is_over(*mesh, chip)).collect()
+    }
+
+    /// Whether a mesh, by its id, is open over a chip.
+    pub fn is_over(&self, mesh: u32, chip: u8) -> bool {
+        let mut open = self.after.runtime().open_meshes().filter(|one| one.mesh_id == mesh);
+        open.any(|one| one.devices.contains(DeviceId(chip)))
+    }
+
+    /// The chip that the detail names.
+    pub fn chip(&self) -> Option<u8> {
+        let (_, rest) = self.detail.split_once(" on chip ")?;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
     /// The id of the mesh that the detail is about, if its first name is a mesh's.

@@ -202,8 +202,12 @@ pub const KNOWN: [Known; 27] = [
     },
     Known {
         id: "forked-child-crashes",
-        classes: &["crash of a child: SIGSEGV in libtt_metal.so, under \
-             tt::tt_metal::distributed::SDMeshCommandQueue::~SDMeshCommandQueue"],
+        classes: &[
+            "crash of a child: SIGSEGV in libtt_metal.so, under \
+             tt::tt_metal::distributed::SDMeshCommandQueue::~SDMeshCommandQueue",
+            "crash of a child: SIGSEGV in libtt_metal.so, under \
+             tt::tt_metal::distributed::MeshDeviceImpl::~MeshDeviceImpl",
+        ],
         about: "a child of a process that opened a mesh of many chips dies when it exits: it joins \
                 the mesh's threads, which a fork does not copy",
         scenario: "freeorder 1\n\

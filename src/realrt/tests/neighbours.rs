@@ -186,3 +186,94 @@ fn a_mesh_without_programs_goes_in_a_capture() {
     assert_eq!(is(&text.replace("drop m0", "drop m1"), 6), None);
     assert_eq!(is(&text.replace("capture", "clear-cache m0\ncapture"), 7), None);
 }
+
+/// The first deviation of a case on a runtime with a fault, and its id.
+fn deviates(
+    text: &str,
+    fault: fn(&Request, &mut Answer) -> bool,
+) -> Option<(String, Option<&'static str>)> {
+    let case = case(text);
+    match run(&mut Played::new(Machine::T3k, fault), &case, &Check::default()) {
+        Ran::Deviated(deviation) => {
+            let known = Known::of(&case, &deviation).map(|known| known.id);
+            Some((format!("{}; {}", deviation.class, deviation.detail), known))
+        }
+        Ran::Agreed(_) => None,
+        Ran::Foreign => panic!("{text} can be asked"),
+    }
+}
+
+/// A child that detaches leaves its parent's slot as it was: another figure there is no part of it.
+#[test]
+fn a_child_that_detaches_leaves_the_slot() {
+    type Fault = fn(&Request, &mut Answer) -> bool;
+    fn detach(answer: &mut Answer, off: u64) {
+        if let Some(region) = answer.counters.get_mut(&4) {
+            (region.references, region.total[0], region.chips[0]) = (0, 0, 0);
+            region.processes[0] -= off;
+            region.own[0] -= off;
+        }
+    }
+    let as_known: Fault = |request, answer| {
+        if matches!(request, Request::Fork { .. }) {
+            detach(answer, 0);
+        }
+        false
+    };
+    let other: Fault = |request, answer| {
+        if matches!(request, Request::Fork { .. }) {
+            detach(answer, 64);
+        }
+        false
+    };
+    let text = "open m0 1x1\nalloc b0 on m0 dram 1x2048\nfork exit\n";
+    let known = |fault| deviates(text, fault).and_then(|(_, known)| known);
+    assert_eq!((known(as_known), known(other)), (Some("forked-child-detaches-counters"), None));
+    assert_eq!(deviates(text, sound), None);
+}
+
+/// Counters that are known to be at 0 on one chip hide nothing of another.
+#[test]
+fn the_counters_of_every_chip_are_compared() {
+    type Fault = fn(&Request, &mut Answer) -> bool;
+    fn zero(answer: &mut Answer) {
+        let is_closed = answer.meshes.get("m1").is_some_and(|seen| seen.closed.is_some());
+        if let Some(region) = answer.counters.get_mut(&4).filter(|_| is_closed) {
+            *region = Region::default();
+        }
+    }
+    let as_known: Fault = |_, answer| {
+        zero(answer);
+        false
+    };
+    let more: Fault = |_, answer| {
+        zero(answer);
+        let is_there = !answer.buffers.is_empty();
+        if let Some(region) = answer.counters.get_mut(&5).filter(|_| is_there) {
+            region.own[0] = 64;
+        }
+        false
+    };
+    let text = "open m0 1x1\nopen m1 1x1 at 0,1\nclose m1\nalloc b0 on m0 dram 1x2048\n";
+    let known = |fault| deviates(text, fault).and_then(|(_, known)| known);
+    assert_eq!((known(as_known), known(more)), (CLOSES, None));
+    let (told, _) = deviates(text, more).unwrap();
+    assert!(told.contains("64 bytes of DRAM on chip 5"), "{told}");
+}
+
+/// A graph that never clears circular buffers is known by the very nodes that it is known to have.
+#[test]
+fn circular_buffers_are_known_by_their_nodes() {
+    type Fault = fn(&Request, &mut Answer) -> bool;
+    let text = "open m0 2x4\nalloc b0 on m0 dram 1x2048\ncapture begin normal\n\
+                run k0 on m0 cbs 3x4096 reads b0 out b1 dram 1x2048\ncapture end\n";
+    let known = |fault| deviates(text, fault).and_then(|(_, known)| known);
+    let elsewhere: Fault = |_, answer| {
+        let mut cleared = answer.nodes.iter_mut();
+        if let Some(node) = cleared.find(|node| node.kind == "circular_buffer_deallocate_all") {
+            node.params.insert("device_id".to_owned(), serde_json::json!(3));
+        }
+        false
+    };
+    assert_eq!((known(sound), known(elsewhere)), (Some("circular-buffers-not-cleared"), None));
+}

@@ -42,7 +42,7 @@ impl Played {
             let mut region = Region { references, ..Region::default() };
             for kind in BufferType::ALL {
                 let (at, all) = (counters::counted(kind) as usize, &self.ledger.tally);
-                let figures = all.figures(chip, kind).unwrap_or_default();
+                let figures = all.figures(chip, kind);
                 region.own[at] = figures.own;
                 region.total[at] = figures.total;
                 region.chips[at] = figures.chips;
