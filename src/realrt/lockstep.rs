@@ -81,7 +81,7 @@ pub fn run(runtime: &mut impl process::Runtime, case: &Case, check: &Check) -> R
     if is_alone {
         runtime.restart();
     }
-    let mut pair = Pair::new(setup, case, check);
+    let mut pair = Pair::new(setup, check);
     let mut calls = 0;
     let mut end = None;
     let mut passed = None;
@@ -200,8 +200,8 @@ pub(super) struct Pair<'a> {
     /// What could be seen after the last call.
     pub(super) seen: Answer,
     pub(super) bindings: Bindings,
-    /// Whether no more than one mesh is opened, of which others are parts.
-    pub(super) is_alone: bool,
+    /// How many meshes were opened since there was none.
+    pub(super) opened: u32,
     /// What the process counted before this program: its first mesh and program ids.
     pub(super) first_mesh: Option<u32>,
     pub(super) first_program: Option<u64>,
@@ -209,7 +209,7 @@ pub(super) struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     /// Both, before anything was asked.
-    fn new(setup: Arc<Setup>, case: &Case, check: &'a Check) -> Self {
+    fn new(setup: Arc<Setup>, check: &'a Check) -> Self {
         Self {
             model: Model::new(setup.clone()),
             setup,
@@ -220,7 +220,7 @@ impl<'a> Pair<'a> {
             resident: BTreeSet::new(),
             seen: Answer { ok: true, ..Answer::default() },
             bindings: Bindings::default(),
-            is_alone: case.ops.iter().filter(|(_, op)| matches!(op, Op::Open { .. })).count() == 1,
+            opened: 0,
             first_mesh: None,
             first_program: None,
         }
@@ -245,6 +245,9 @@ impl Pair<'_> {
         };
         let names = self.names.clone();
         if answer.ok {
+            if matches!(op, Op::Open { .. }) {
+                self.opened = if names.meshes.is_empty() { 1 } else { self.opened + 1 };
+            }
             self.names.note(op);
             self.join(op, &answer);
         }

@@ -68,12 +68,12 @@ impl Reach {
 
 impl Pair<'_> {
     /// The request of two calls at a time, if they can be made so: on threads of their own, of
-    /// which none captures, in a process that opened one mesh.
+    /// which none captures, in a process that has one mesh, and parts of it.
     pub fn both(&self, calls: [&(ThreadId, Op); 2]) -> Option<Request> {
         let [(one, first), (other, second)] = calls;
         let is_free =
             |thread: &ThreadId| thread.0 > 0 && !self.bindings.processors.captures(*thread);
-        if one == other || !is_free(one) || !is_free(other) || !self.is_alone {
+        if one == other || !is_free(one) || !is_free(other) || self.opened > 1 {
             return None;
         }
         let reach = |op| Reach::of(&self.names, &self.seen, op);

@@ -90,6 +90,10 @@ impl Runtime {
         if self.is_mesh(name) {
             return Err(Refusal::noop());
         }
+        if self.is_published {
+            let chips = self.setup.placed(shape, at).map_err(Refusal::new)?;
+            return self.make_mesh(out, name, (chips, shape), None);
+        }
         let whole = self.setup.machine_shape();
         // A mesh over all chips has its own order of them: T3K is not the same as 2x4 and as 1x8.
         let chips = match at {

@@ -32,6 +32,7 @@ mod program_cache;
 mod setup;
 mod statics;
 mod sub_device_manager;
+mod system_mesh;
 
 pub use allocation_client::Client;
 pub use allocator_impl::AllocatorImpl;

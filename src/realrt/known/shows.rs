@@ -41,6 +41,14 @@ pub(super) fn meshes_share_memory(story: Told<'_>) -> bool {
     is_pair && both.iter().any(|owner| made.contains(&owner.name))
 }
 
+/// A mesh is opened that fits only when it is turned, and lies on the chips that it would at 0,0.
+pub(super) fn turned_mesh_ignores_offset(story: Told<'_>) -> bool {
+    let Some(Op::Open { mesh, shape, at }) = story.op() else { return false };
+    let lies = |place| story.turned(*shape, *at, place);
+    let (Some(there), Some(first)) = (lies(*at), lies((0, 0))) else { return false };
+    story.detail == format!("the runtime says {mesh} {first:?}, the model {there:?}")
+}
+
 /// A process was killed, and what it counted is counted still where a mesh is opened.
 pub(super) fn killed_process_still_counted(story: Told<'_>) -> bool {
     matches!(story.op(), Some(Op::Open { .. })) && story.was_killed

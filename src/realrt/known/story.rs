@@ -13,7 +13,7 @@ use crate::op::{BufferHandle, CaptureStep, Handle, MeshHandle, Op, Place, RunMod
 use crate::runtime::Setup;
 use crate::runtime::object::{MeshBufferState, Object};
 use crate::scenario::Case;
-use crate::units::DeviceId;
+use crate::units::{DeviceId, MeshShape};
 
 /// What a tensor that is let go has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,6 +308,12 @@ impl<'a> Story<'a> {
     pub fn is_over(&self, mesh: u32, chip: u8) -> bool {
         let mut open = self.after.runtime().open_meshes().filter(|one| one.mesh_id == mesh);
         open.any(|one| one.devices.contains(DeviceId(chip)))
+    }
+
+    /// The chips of a mesh that fits at an offset only when it is turned, if it lay at a place.
+    pub fn turned(&self, shape: MeshShape, at: (u8, u8), place: (u8, u8)) -> Option<Vec<u8>> {
+        let chips = self.setup.turned(shape, at, place)?;
+        Some(chips.iter().map(|chip| chip.0).collect())
     }
 
     /// The chip that the detail names.

@@ -277,3 +277,49 @@ fn circular_buffers_are_known_by_their_nodes() {
     };
     assert_eq!((known(sound), known(elsewhere)), (Some("circular-buffers-not-cleared"), None));
 }
+
+/// A turned mesh is known by the chips at 0,0, and only where an offset was asked for.
+#[test]
+fn a_turned_mesh_lies_where_it_is_known_to() {
+    let class = "mismatch: the chips of a mesh";
+    let is = |at: &str, lies: &str, asked: &str| {
+        let detail = format!("the runtime says m0 {lies}, the model {asked}");
+        known(&format!("open m0 3x2{at}\n"), 1, (class, &detail))
+    };
+    let (first, asked) = ("[4, 5, 0, 1, 2, 3]", "[0, 1, 2, 3, 6, 7]");
+    assert_eq!(is(" at 0,1", first, asked), Some("turned-mesh-ignores-offset"));
+    assert_eq!(is(" at 0,1", "[4, 5, 0, 1, 2, 7]", asked), None, "other chips");
+    assert_eq!(is("", asked, first), None, "it is at 0,0");
+    let straight = "the runtime says m0 [4, 0, 5, 1], the model [0, 2, 1, 3]";
+    assert_eq!(known("open m0 2x2 at 0,1\n", 1, (class, straight)), None, "it is not turned");
+}
+
+/// Programs have lines off the first row, turned meshes and such as fit nowhere, and those that
+/// keep their promises close and empty meshes.
+#[test]
+fn programs_open_meshes_everywhere_and_close_them() {
+    let mut counts = BTreeMap::new();
+    for case in (0..600).map(|seed| program(Machine::T3k, seed)) {
+        let setup = Setup::on(Machine::T3k);
+        let mut held = 0_u32;
+        for (_, op) in &case.ops {
+            let what = match op {
+                Op::Open { shape, at, .. } => match setup.placed(*shape, *at) {
+                    Err(_) => "nowhere",
+                    Ok(_) if setup.turned(*shape, *at, *at).is_some() => "turned",
+                    Ok(_) if shape.rows.min(shape.columns) == 1 && at.0 == 1 => "line",
+                    Ok(_) => "other",
+                },
+                Op::Close(_) => "close",
+                Op::DeallocateAll(_) => "empty",
+                _ => continue,
+            };
+            held += 1;
+            *counts.entry(what).or_insert(0_u32) += 1;
+        }
+        assert!(held > 0, "no mesh is opened");
+    }
+    let words: Vec<&str> = counts.keys().copied().collect();
+    assert_eq!(words, ["close", "empty", "line", "nowhere", "other", "turned"]);
+    assert!(counts.values().all(|&count| count >= 5), "{counts:?}");
+}

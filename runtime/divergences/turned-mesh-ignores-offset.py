@@ -1,0 +1,67 @@
+# mismatch: the chips of a mesh
+# the runtime says m0 [4, 5, 0, 1, 2, 3], the model [0, 1, 2, 3, 6, 7]
+#
+# Seen with ttnn 0.81.1 on a mock cluster: no hardware is needed. Set
+#   TT_METAL_MOCK_CLUSTER_DESC_PATH  to the cluster descriptor of a T3K
+#   TT_METAL_SLOW_DISPATCH_MODE=1
+# `freeorder setup-runtime DIR` makes an environment with all that: DIR/run.sh T3K THIS_FILE
+# Each step prints the call, what it raised, and what can be seen after it.
+import gc
+import sys
+import types
+import ttnn
+
+if "torch" not in sys.modules:  # captures import it
+    torch = sys.modules["torch"] = types.ModuleType("torch")
+    torch.Tensor = type("Tensor", (), {})
+
+
+def blocks(mesh):
+    found = {}
+    for kind in (ttnn.BufferType.DRAM, ttnn.BufferType.L1, ttnn.BufferType.L1_SMALL):
+        table = ttnn.get_memory_view(mesh, kind).block_table
+        taken = [(int(b["address"]), int(b["size"])) for b in table if b["allocated"] == "yes"]
+        if taken:
+            found[kind.name] = taken
+    return found
+
+
+def step(call):
+    print(">>>", call, flush=True)
+    try:
+        exec(call, globals())
+    except Exception as error:
+        print("   raises", str(error).split("info:\n")[-1].split("\nbacktrace")[0].strip())
+    if "end_graph_capture" in call:
+        nodes = graph and [n for n in graph if "buffer_" in n["node_type"]]
+        facts = ("device_id", "address")
+        shown = nodes and [(n["node_type"], *map(n["params"].get, facts)) for n in nodes]
+        print("   ", shown, flush=True)
+    for name, value in sorted(globals().items()):
+        if isinstance(value, ttnn.Tensor):
+            allocated = value.is_allocated()
+            print("  ", name, "at", value.buffer_address() if allocated else "no address")
+        elif isinstance(value, ttnn.MeshDevice):
+            try:
+                print("  ", name, "id", value.id(), "blocks", blocks(value), flush=True)
+                reported = [b.address for b in ttnn._ttnn.reports.get_buffers(value)]
+                print("     get_buffers", sorted(reported), flush=True)
+            except Exception:
+                print("  ", name, "is closed", flush=True)
+
+
+def sharded(kind, cut, columns, shards, height, width):
+    whole, rest = divmod(shards, columns)
+    ranges = set()
+    if whole:
+        ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, 0), ttnn.CoreCoord(columns - 1, whole - 1)))
+    if rest:
+        ranges.add(ttnn.CoreRange(ttnn.CoreCoord(0, whole), ttnn.CoreCoord(rest - 1, whole)))
+    rows = ttnn.ShardOrientation.ROW_MAJOR
+    spec = ttnn.ShardSpec(ttnn.CoreRangeSet(ranges), [height, width], rows)
+    return ttnn.MemoryConfig(getattr(ttnn.TensorMemoryLayout, cut), kind, spec)
+
+
+cycles = []
+
+step("m0 = ttnn.open_mesh_device(ttnn.MeshShape(3, 2), l1_small_size=0, offset=ttnn.MeshCoordinate(0, 1))")
