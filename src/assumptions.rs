@@ -72,6 +72,10 @@ pub const ASSUMPTIONS: &[Assumption] = &[
          mesh's own allocator: the local allocators of sub-devices are not modelled.",
     ),
     assumed(
+        "runtime/system_mesh.rs",
+        "the lines of a Galaxy, which has more rows, are paths whose search was not read.",
+    ),
+    assumed(
         "runtime/trace.rs",
         "the smallest that the runtime chooses; it grows with the commands, which are not \
          modelled.",

@@ -71,20 +71,33 @@ quiet = step
 
 
 def counted():  # DRAM, L1, L1_SMALL, TRACE and CB of each chip that anybody ever opened
-    regions = {}
+    found = {}
     for path in glob.glob("/dev/shm/tt_device_*_memory"):
-        with open(path, "rb") as region:
-            regions[path] = struct.unpack_from("<5Q", region.read(), 48)
-    return regions
+        with open(path, "rb") as file:
+            region = file.read()
+
+        def five(at):
+            return struct.unpack_from("<5Q", region, at)
+
+        def sums(first, size, count, unused):
+            slots = [first + size * slot for slot in range(count)]
+            used = [at for at in slots if struct.unpack_from("<I", region, at) != (unused,)]
+            return [sum(column) for column in zip([0] * 5, *(five(at + 8) for at in used))]
+
+        found[path, "in all"] = five(48)
+        found[path, "by chip"] = sums(88, 48, 16, 2**32 - 1)
+        found[path, "by process"] = sums(856, 120, 64, 0)
+        found[path, "attached"] = struct.unpack_from("<I", region, 16)
+    return found
 
 
 def step(call):
     before = counted()
     quiet(call)
-    for path, now in counted().items():
-        change = [to - of for to, of in zip(now, before.get(path, (0,) * 5))]
+    for key, now in counted().items():
+        change = [to - of for to, of in zip(now, before.get(key, [0] * 5))]
         if any(change):
-            print("   counted", path, change, flush=True)
+            print("   counted", *key, change, flush=True)
 
 
 import os

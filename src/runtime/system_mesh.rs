@@ -1,5 +1,5 @@
-//! Which chips a mesh that is opened lies on, in the published package: tt-metal's `system_mesh.cpp`,
-//! as it was measured with ttnn 0.81.1.
+//! Which chips a mesh that is opened lies on in the published package: tt-metal's
+//! `system_mesh.cpp`, as it was measured with ttnn 0.81.1.
 
 use super::Setup;
 use crate::allocator::Machine;
@@ -65,8 +65,8 @@ impl Setup {
         })
     }
 
-    /// The chips at a place of a mesh that fits at an offset only when it is turned; none if it fits
-    /// as it is, or not at all.
+    /// The chips at a place of a mesh that fits at an offset only when it is turned; none if it
+    /// fits as it is, or not at all.
     #[must_use]
     pub fn turned(
         &self,
