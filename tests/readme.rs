@@ -77,6 +77,8 @@ fn the_examples_of_explore_and_search_are_what_the_commands_print() {
         let arguments = command_with(&readme, says);
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let printed = stdout(&freeorder(&words));
+        // What each fix does is asked of the whole corpus: docs/which-fix.md.
+        let printed = printed.split("What each fix does").next().unwrap().to_owned();
         assert!(printed.lines().count() > 5, "{printed}");
         let (begin, end) = (format!("<!-- {name}: "), format!("{fence}<!-- /{name} -->"));
         let start = readme.find(&begin).unwrap();

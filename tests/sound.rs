@@ -409,6 +409,7 @@ fn what_is_not_decided_is_named() {
     let ended = Bounds { interrupted: &|| true, ..Bounds::default() };
     let found = search(&all(), ServerKind::K1, Watch { bounds: ended, ..Watch::default() });
     assert_eq!((found.verdicts.len(), found.undecided.len()), (0, all().len()));
+    assert!(found.branches.is_empty());
     assert!(found.undecided.iter().all(|one| one.stop == Stop::Interrupted));
 
     let path = std::env::temp_dir().join(format!("freeorder-family-{}", std::process::id()));

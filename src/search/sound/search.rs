@@ -90,7 +90,9 @@ pub fn search(scenarios: &[Named], server: ServerKind, watch: Watch<'_>) -> Serv
     let proofs = Proofs { bounds: watch.bounds, runs: AtomicU64::new(0) };
     let verdicts = decided.iter().map(|one| one.verdict(&mut diagrams)).collect();
     let conditions = conditions(&decided, &mut diagrams);
-    let kept = branches(&conditions, &mut diagrams);
+    // Where nothing was decided nothing is known to hold.
+    let is_any = !decided.is_empty();
+    let kept = if is_any { branches(&conditions, &mut diagrams) } else { Vec::new() };
     let context = Context { decided: &decided, conditions: &conditions, proofs: &proofs };
     let branches = context.branches(&kept, &diagrams);
     let minimal = branches.first().map_or(&[][..], |branch| &branch.minimal);
