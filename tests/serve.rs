@@ -9,10 +9,10 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use freeorder::choice::{Choices, Seeded};
 use freeorder::units::Bytes;
@@ -591,14 +591,16 @@ fn each_reader_has_its_share() {
         // How often each thread has left its processor, of itself or not.
         let switches = || -> Vec<u64> {
             let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap();
-            let of = |thread: std::io::Result<fs::DirEntry>| {
+            let of = |thread: std::io::Result<fs::DirEntry>| -> Option<u64> {
                 let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+                if status.starts_with("Name:\tprinter\n") {
+                    return None;
+                }
                 let lines = status.lines().filter(|line| line.contains("voluntary_ctxt_switches"));
-                lines
-                    .map(|line| line.split_once(':').unwrap().1.trim().parse::<u64>().unwrap())
-                    .sum()
+                let counts = lines.map(|line| line.split_once(':').unwrap().1.trim());
+                Some(counts.map(|count| count.parse::<u64>().unwrap()).sum())
             };
-            threads.map(of).collect()
+            threads.filter_map(of).collect()
         };
         let mut ask_all =
             || clients.iter_mut().for_each(|client| drop(client.ask(RecordType::Query, 0)));
@@ -652,38 +654,104 @@ fn a_recording_that_fails_ends_every_reader() {
     assert!(recorded * 72 + 72 > 32 << 10, "{recorded}");
 }
 
-/// Who asks for more than is printed is not read: what waits to be printed has a limit, too.
-#[test]
-fn dumps_that_nobody_reads_do_not_pile_up() {
+/// A server whose standard output is a pipe that nobody reads.
+fn unread(arguments: &[&str]) -> Server {
     let folder = Folder::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_freeorder"));
-    command.arg("serve").arg("--socket").arg(folder.at("s")).args(["--readers", "2"]);
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    command.arg("serve").arg("--socket").arg(folder.at("s")).args(arguments);
+    command.arg("--record").arg(folder.at("r"));
+    command.stdout(Stdio::piped()).stderr(fs::File::create(folder.at("err")).unwrap());
     let server = Server { child: command.spawn().unwrap(), folder };
     while !server.folder.at("s").exists() {
         sleep(Duration::from_millis(2));
     }
-    let mut clients: Vec<_> = (0..4).map(|_| server.client(72)).collect();
-    for device in 0..32 {
-        (0..10).for_each(|nth| clients[0].send(alloc(device, nth * 1024, 64, 0)));
-    }
-    clients[0].ask(RecordType::Query, 0);
-    let dump = Head { code: RecordType::DumpRemaining as u8, process: 1, ..Head::default() };
-    clients.iter().for_each(|client| client.stream.set_nonblocking(true).unwrap());
-    let (mut asked, mut refused_in_a_row) = (0, 0);
-    while refused_in_a_row < 300 {
-        let written =
-            clients.iter_mut().filter_map(|client| client.stream.write(&dump.record(72)).ok());
-        let written = written.count();
-        asked += written;
-        refused_in_a_row = if written > 0 { 0 } else { refused_in_a_row + 1 };
-        assert!(asked < 20_000, "{asked} dumps that nobody reads");
-        if written == 0 {
-            sleep(Duration::from_millis(1));
-        }
-    }
+    server
+}
+
+/// The most memory that it has had, in kB.
+fn peak(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(asked > 1000 && peak < 100_000, "{asked} dumps, {peak} kB");
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// A server whose output nobody reads serves all the same, in little memory, and ends when it is
+/// told to, with everything in its recording.
+#[test]
+fn nobody_has_to_read_what_a_server_prints() {
+    let dump = Head { code: RecordType::DumpRemaining as u8, process: 1, ..Head::default() };
+    for (signal, arguments) in [
+        (Signal::SIGTERM, &["--readers", "2"][..]),
+        (Signal::SIGINT, &["--readers", "1"]),
+        (Signal::SIGTERM, &["--log"]),
+        (Signal::SIGINT, &["--log"]),
+    ] {
+        let mut server = unread(arguments);
+        let mut client = server.client(72);
+        for device in 0..32 {
+            (0..10).for_each(|nth| client.send(alloc(device, nth * 1024, 64, 0)));
+        }
+        client.ask(RecordType::Query, 0);
+        let mut hostile = server.client(72);
+        for _ in 0..10 {
+            let many: Vec<u8> = (0..2000).flat_map(|_| dump.record(72)).collect();
+            hostile.stream.write_all(&many).unwrap();
+            // With --log clients wait, until it is clear that nobody reads.
+            client.ask(RecordType::Query, 0);
+        }
+        hostile.ask(RecordType::Query, 0);
+        let peak = peak(&server);
+        assert!(peak < 100_000, "{arguments:?}: {peak} kB");
+        client.send(free(0, 0));
+        let began = Instant::now();
+        assert_eq!(server.stop(signal), 1, "{arguments:?}");
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(1), "{arguments:?}: {took:?}");
+        let recorded = fs::metadata(server.folder.at("r")).unwrap().len();
+        assert_eq!(recorded, 72 * (320 + 1 + 10 * 2001 + 1 + 1), "{arguments:?}");
+    }
+}
+
+/// What could not be printed is counted, once somebody reads again; with --log, a reader who is
+/// slow but there misses nothing.
+#[test]
+fn what_is_not_printed_is_counted() {
+    let lines = |text: &str| text.matches("Allocated 64 bytes").count();
+    for stalls in [false, true] {
+        let mut server = unread(&["--log", "--stats", "0"]);
+        let mut out = server.child.stdout.take().unwrap();
+        let mut client = server.client(72);
+        let sent = if stalls { 100_000 } else { 60_000 };
+        let writer = std::thread::spawn(move || {
+            for nth in 0..sent {
+                client.send(alloc(0, nth * 1024, 64, 0));
+            }
+            client.ask(RecordType::Query, 0);
+        });
+        if stalls {
+            writer.join().unwrap();
+        }
+        let reader = std::thread::spawn(move || {
+            let (mut text, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
+            loop {
+                match out.read(&mut buffer).unwrap() {
+                    0 => return String::from_utf8(text).unwrap(),
+                    read => text.extend_from_slice(&buffer[..read]),
+                }
+                if !stalls && text.len() < 2 << 20 {
+                    sleep(Duration::from_millis(5));
+                }
+            }
+        });
+        // With the reader back, what waited is printed, and the loss told.
+        sleep(Duration::from_millis(if stalls { 1000 } else { 1500 }));
+        assert_eq!(server.stop(Signal::SIGTERM), 1);
+        let text = reader.join().unwrap();
+        let lost = sent as usize - lines(&text);
+        assert_eq!(lost > 0, stalls, "{lost} of {sent}");
+        let said = format!("  {lost} messages not printed: nobody read what was");
+        assert_eq!(text.contains(&said), stalls, "{lost}: {}", &text[text.len() - 300..]);
+        let warned = server.text("err").contains("messages not printed: nobody reads what is");
+        assert_eq!(warned, stalls);
+    }
 }

@@ -154,10 +154,14 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Prints a value as JSON to standard output.
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    print(&json(value)?)
+}
+
+/// A value as JSON.
+pub fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::Output(io::Error::other(error)))?;
-    print(&text)?;
-    print("\n")
+    Ok(text + "\n")
 }
 
 /// Prints to standard output.
@@ -221,6 +225,12 @@ pub fn exit_code(done: Result<Outcome, Failure>) -> ExitCode {
 fn color() -> bool {
     use std::io::IsTerminal;
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Prints to standard error.
+pub fn say_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let _ = io::stderr().write_all(bytes);
+    Ok(())
 }
 
 /// Writes a line to standard error; if that fails there is nobody left to tell.

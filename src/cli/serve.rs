@@ -1,6 +1,7 @@
 //! `freeorder serve`: an allocation server for real clients.
 
 mod console;
+mod printer;
 mod report;
 
 use std::path::PathBuf;
@@ -88,7 +89,7 @@ pub fn main(args: &Args) -> Result<Outcome, Failure> {
         readers: args.readers.map_or_else(readers, usize::from),
     };
     let mut console = Console::new(&config, args.format, seconds(args.stats));
-    let (table, counts) = serve(&config, &mut |report| console.report(report))?;
+    let (table, counts) = serve(&config, &mut console)?;
     let report = ServeReport::new(args.server, &table, counts);
     console.end(&report)?;
     Ok(if report.found() { Outcome::Found } else { Outcome::Clean })

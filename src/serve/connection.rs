@@ -75,7 +75,7 @@ impl Connection {
     /// for what has been read, and not before.
     pub(super) fn read(&mut self, shared: &Shared<'_>, buffer: &mut [u8]) -> Fate {
         for _ in 0..READS_MAX {
-            if self.is_blocked() {
+            if self.is_blocked() || shared.is_behind() {
                 return Fate::Open;
             }
             let kept = self.waiting.len();

@@ -4,6 +4,7 @@
 //! takes every version of them, keeps its books as the servers k1 and k2 do, and loses nothing:
 //! what arrives is recorded, in its order, before anything is answered.
 
+mod audience;
 mod connection;
 mod framing;
 mod load;
@@ -22,13 +23,14 @@ mod table;
 use std::io;
 use std::path::PathBuf;
 
+pub use audience::{Audience, Report};
 pub use framing::{Broken, Framing, Hopeless, WAITING_MAX};
 pub use load::{Delivery, Load};
 pub use log::{dump, dump_kernels, reaped, six_digits, statistics};
 pub use machine::device_info;
 pub use message::{Item, KERNEL_KINDS, Message, Refusal};
 pub use send::{Note, Sender, Sent, messages};
-pub use server::{Config, Report, serve};
+pub use server::{Config, serve};
 pub use socket::DEFAULT_SOCKET;
 pub use state::Counts;
 pub use table::{Answer, DeviceCounts, Entry, Kernel, Kernels, Reaped, Semantics, Table};

@@ -1,6 +1,7 @@
-//! The server: a thread that listens, prints, looks for the dead and ends all, and reads its share
-//! of the connections; the others read theirs.
+//! The server: a thread that listens, looks for the dead and ends all, and reads its share of the
+//! connections; the others read theirs. What there is to print goes to somebody else.
 
+use std::fmt::Write as _;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -15,6 +16,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::ServeError;
+use super::audience::{Audience, Report};
 use super::reader::Reader;
 use super::recording::Recording;
 use super::shared::Shared;
@@ -26,8 +28,14 @@ use crate::allocator::memory_map::Machine;
 /// How often the server looks up without a reason.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How long the last messages are waited for when the server is told to end.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often it looks up while text waits for what was told before to be printed.
+const SOON: Duration = Duration::from_millis(20);
+
+/// How long the last messages are waited for when the server is told to end. Whatever was in the
+/// sockets by then is read before that time counts.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+const UNREAD: &str = "nobody reads what is";
 
 const LISTENER: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
@@ -49,23 +57,10 @@ pub struct Config {
     pub reap_every: Option<Duration>,
     /// More live keys are refused.
     pub live_max: usize,
-    /// Print each message; then there is one reader, so that clients wait for the printing.
+    /// Print each message; then there is one reader, and clients wait while the printing goes on.
     pub log: bool,
     /// Threads that read, from 1.
     pub readers: usize,
-}
-
-/// What the server says while it runs.
-#[derive(Clone, Copy)]
-pub enum Report<'a> {
-    /// It listens.
-    Listening,
-    /// Lines for its log.
-    Log(&'a str),
-    /// Lines for standard error.
-    Warning(&'a str),
-    /// A moment has passed.
-    Tick(&'a Table, &'a Counts),
 }
 
 /// Serves until SIGINT or SIGTERM comes, or until a report is answered with a break, and answers
@@ -75,10 +70,7 @@ pub enum Report<'a> {
 ///
 /// # Errors
 /// If the socket belongs to another server, or the recording cannot be written.
-pub fn serve(
-    config: &Config,
-    report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>,
-) -> Result<(Table, Counts), ServeError> {
+pub fn serve(config: &Config, audience: &mut dyn Audience) -> Result<(Table, Counts), ServeError> {
     let system = |error: nix::errno::Errno| ServeError::System(error.into());
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGINT);
@@ -97,10 +89,13 @@ pub fn serve(
     let readers = if config.log { 1 } else { config.readers.max(1) };
     let shared = Shared::new(config, state, readers)?;
     let mut server = Server::new(&shared, claimed, signals)?;
-    let flow = report(Report::Listening);
-    let helpers = server.with_helpers(flow, report)?;
+    let flow = audience.report(Report::Listening);
+    let helpers = server.with_helpers(flow, audience)?;
+    if config.log && !audience.is_stalled() {
+        shared.state().unprinted.keep_all_lines();
+    }
     server.last_words(helpers)?;
-    let _ = server.tell(report);
+    let _ = server.tell(audience);
     drop(server);
     let state = shared.into_state();
     Ok((state.table, state.counts))
@@ -153,7 +148,7 @@ impl<'s> Server<'s> {
     fn with_helpers(
         &mut self,
         flow: ControlFlow<()>,
-        report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>,
+        audience: &mut dyn Audience,
     ) -> Result<Vec<Reader<'s>>, ServeError> {
         let numbers = 1..self.shared.readers();
         let helpers = numbers.map(|number| Reader::new(self.shared, number));
@@ -164,7 +159,7 @@ impl<'s> Server<'s> {
                 thread::Builder::new().name("reader".into()).spawn_scoped(scope, || reader.run())
             };
             let threads: Vec<_> = helpers.into_iter().map(start).collect::<io::Result<_>>()?;
-            let served = self.serve(flow, report);
+            let served = self.serve(flow, audience);
             drop(stop);
             let ended = threads
                 .into_iter()
@@ -177,24 +172,50 @@ impl<'s> Server<'s> {
     fn serve(
         &mut self,
         mut flow: ControlFlow<()>,
-        report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>,
+        audience: &mut dyn Audience,
     ) -> Result<(), ServeError> {
         while flow.is_continue() && !self.stopping && !self.shared.is_stopping() {
-            self.round()?;
-            flow = self.tell(report);
+            let stalled = audience.is_stalled();
+            self.shared.set_stalled(stalled);
+            if self.shared.is_behind() {
+                self.wait_for_signals();
+            } else {
+                self.round()?;
+            }
+            if audience.is_ready() {
+                flow = self.tell(audience);
+            }
         }
         Ok(())
     }
 
+    /// Gives the printing time, and looks for nothing but the end.
+    fn wait_for_signals(&mut self) {
+        let mut looked = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let milliseconds = u16::try_from(SOON.as_millis()).unwrap_or(u16::MAX);
+        if poll(&mut looked, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0) {
+            self.stopping |= self.is_told_to_end();
+        }
+    }
+
+    fn is_told_to_end(&self) -> bool {
+        self.signals.read_signal().is_ok_and(|got| got.is_some())
+    }
+
     fn round(&mut self) -> Result<(), ServeError> {
-        let wake_at = self.reap_at.map_or(self.tick_at, |at| at.min(self.tick_at));
-        self.shared.state().table.set_now(self.started.elapsed().as_secs());
+        let mut wake_at = self.reap_at.map_or(self.tick_at, |at| at.min(self.tick_at));
+        let mut state = self.shared.state();
+        state.table.set_now(self.started.elapsed().as_secs());
+        if state.unprinted.len() > 0 {
+            wake_at = wake_at.min(Instant::now() + SOON);
+        }
+        drop(state);
         self.reader.round(Some(wake_at))?;
         for token in std::mem::take(&mut self.reader.others) {
             if token == LISTENER {
                 self.accept()?;
             } else {
-                self.stopping |= self.signals.read_signal().is_ok_and(|got| got.is_some());
+                self.stopping |= self.is_told_to_end();
             }
         }
         self.hand_out();
@@ -285,35 +306,37 @@ impl<'s> Server<'s> {
     }
 
     /// Reports what there is to report.
-    fn tell(&mut self, report: &mut dyn FnMut(Report<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn tell(&mut self, audience: &mut dyn Audience) -> ControlFlow<()> {
         let mut state = self.shared.state();
-        let warnings = std::mem::take(&mut state.warnings);
-        let text = std::mem::take(&mut state.text);
+        let (lines, mut warnings, lost) = state.unprinted.take();
+        state.counts.unprinted += lost;
         drop(state);
+        if lost > 0 {
+            let _ = writeln!(warnings, "\u{26a0}\u{fe0f}  {lost} messages not printed: {UNREAD}");
+        }
         if !warnings.is_empty() {
-            report(Report::Warning(&warnings))?;
+            audience.report(Report::Warning(&warnings))?;
         }
-        if !text.is_empty() {
-            report(Report::Log(&text))?;
+        if !lines.is_empty() {
+            audience.report(Report::Log(&lines))?;
         }
-        self.shared.was_printed();
         let now = Instant::now();
         if self.tick_at <= now || self.stopping {
             self.tick_at = now + TICK;
             let state = self.shared.state();
-            report(Report::Tick(&state.table, &state.counts))?;
+            audience.report(Report::Tick(&state.table, &state.counts))?;
         }
         ControlFlow::Continue(())
     }
 
     /// Reads what clients had written before the server was told to end.
     fn last_words(&mut self, mut helpers: Vec<Reader<'s>>) -> Result<(), ServeError> {
-        let until = Instant::now() + LAST_WORDS;
         helpers.iter_mut().chain([&mut self.reader]).try_for_each(Reader::read_all)?;
         self.accept()?;
         let asked = self.asked.take().map(|(_, streams)| streams).unwrap_or_default();
         helpers.iter_mut().try_for_each(|reader| reader.append([]))?;
         self.reader.append(asked.into_iter().chain(self.accepted.drain(..)))?;
+        let until = Instant::now() + LAST_WORDS;
         loop {
             let before = self.shared.state().counts.messages;
             for reader in helpers.iter_mut().chain([&mut self.reader]) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -11,16 +11,11 @@ use super::ServeError;
 use super::server::Config;
 use super::state::State;
 
-/// While more text than this waits to be printed, nobody but the thread that prints reads.
-const UNPRINTED_MAX: usize = 4 << 20;
-
 /// What all threads see.
 pub(super) struct Shared<'c> {
     pub(super) config: &'c Config,
     state: Mutex<State>,
-    /// Told when text was printed.
-    printed: Condvar,
-    /// One for each reader; the first is that of the thread that listens and prints.
+    /// One for each reader; the first is that of the thread that listens.
     mailboxes: Vec<Mailbox>,
     /// How often the readers were asked to catch up.
     asked: AtomicU64,
@@ -29,6 +24,8 @@ pub(super) struct Shared<'c> {
     /// There are no more file descriptors: somebody waits for a connection to go.
     full: AtomicBool,
     stopping: AtomicBool,
+    /// What was printed is not read any more.
+    stalled: AtomicBool,
 }
 
 /// How a reader is reached.
@@ -70,12 +67,12 @@ impl<'c> Shared<'c> {
         Ok(Self {
             config,
             state: Mutex::new(state),
-            printed: Condvar::new(),
             mailboxes: (0..readers).map(mailbox).collect::<Result<_, _>>()?,
             asked: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             full: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
         })
     }
 
@@ -103,7 +100,7 @@ impl<'c> Shared<'c> {
         let _ = self.bell(reader).write(1);
     }
 
-    /// Wakes the thread that listens and prints.
+    /// Wakes the thread that listens.
     pub(super) fn ring_main(&self) {
         self.ring(0);
     }
@@ -175,15 +172,18 @@ impl<'c> Shared<'c> {
         self.full.store(full, Ordering::SeqCst);
     }
 
-    /// Waits until there is room for text.
-    pub(super) fn wait_for_printer(&self) {
-        let is_late = |state: &mut State| state.unprinted() > UNPRINTED_MAX && !self.is_stopping();
-        drop(self.printed.wait_while(self.state(), is_late));
+    /// Notes whether what was printed is not read any more.
+    pub(super) fn set_stalled(&self, stalled: bool) {
+        self.stalled.store(stalled, Ordering::SeqCst);
     }
 
-    /// Text was printed.
-    pub(super) fn was_printed(&self) {
-        self.printed.notify_all();
+    /// Whether clients have to wait for the printing: only where each message is printed, as long
+    /// as it goes on, and not at the end.
+    pub(super) fn is_behind(&self) -> bool {
+        self.config.log
+            && !self.stalled.load(Ordering::SeqCst)
+            && !self.is_stopping()
+            && self.state().unprinted.is_long()
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -196,12 +196,7 @@ impl<'c> Shared<'c> {
     }
 
     fn stop(&self) {
-        {
-            // Who has seen that it is not so holds the books until it waits for the printer.
-            let _state = self.state.lock();
-            self.stopping.store(true, Ordering::SeqCst);
-        }
-        self.printed.notify_all();
+        self.stopping.store(true, Ordering::SeqCst);
         (0..self.readers()).for_each(|reader| self.ring(reader));
     }
 }

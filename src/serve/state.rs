@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
+use super::audience::Unprinted;
 use super::framing::Broken;
 use super::log;
 use super::machine::device_info;
@@ -38,6 +39,8 @@ pub struct Counts {
     pub broken: Broken,
     /// Connections that were closed because they sent nothing else.
     pub hopeless: u64,
+    /// Messages that should have been printed, and were not: nobody read what was.
+    pub unprinted: u64,
 }
 
 /// What is known of the sender of a message, besides how its bytes are cut.
@@ -59,9 +62,7 @@ pub(super) struct State {
     /// Print each message.
     pub(super) log: bool,
     /// What waits to be printed.
-    pub(super) text: String,
-    /// What waits to be said on standard error.
-    pub(super) warnings: String,
+    pub(super) unprinted: Unprinted,
     /// For how many connections each process has spoken that are open.
     connected: BTreeMap<i32, u32>,
 }
@@ -74,8 +75,7 @@ impl State {
             machine: None,
             counts: Counts::default(),
             log: false,
-            text: String::new(),
-            warnings: String::new(),
+            unprinted: Unprinted::default(),
             connected: BTreeMap::new(),
         }
     }
@@ -108,8 +108,8 @@ impl State {
     fn alloc(&mut self, item: &Item, client: &mut Client) -> Result<(), Refusal> {
         self.speaks_for(item.process, client);
         let answer = self.table.alloc(item)?;
-        if self.log {
-            log::alloc(&mut self.text, item, answer);
+        if self.log && self.unprinted.has_room() {
+            log::alloc(&mut self.unprinted.lines, item, answer);
         }
         Ok(())
     }
@@ -118,8 +118,8 @@ impl State {
     fn free(&mut self, item: &Item, client: &mut Client) {
         self.speaks_for(item.process, client);
         let answer: Answer = self.table.free(item);
-        if self.log {
-            log::free(&mut self.text, item, answer);
+        if self.log && self.unprinted.has_room() {
+            log::free(&mut self.unprinted.lines, item, answer);
         }
     }
 
@@ -136,11 +136,20 @@ impl State {
                 reply.write(size, &mut client.out);
             }
             Message::DumpRemaining => {
-                self.text.push_str(&log::dump_request());
+                let has_room = self.unprinted.has_room_for_a_dump();
+                if has_room {
+                    self.unprinted.lines.push_str(&log::dump_request());
+                }
                 self.reap();
-                self.text.push_str(&log::dump(&self.table));
+                if has_room {
+                    self.unprinted.lines.push_str(&log::dump(&self.table));
+                }
             }
-            Message::DumpKernels => self.text.push_str(&log::dump_kernels(&self.table)),
+            Message::DumpKernels => {
+                if self.unprinted.has_room_for_a_dump() {
+                    self.unprinted.lines.push_str(&log::dump_kernels(&self.table));
+                }
+            }
             Message::CircularAlloc(item) | Message::CircularFree(item) => {
                 self.speaks_for(item.process, client);
                 let came = matches!(message, Message::CircularAlloc(_));
@@ -149,9 +158,9 @@ impl State {
                 } else {
                     self.table.circular_free(&item);
                 }
-                if self.log {
+                if self.log && self.unprinted.has_room() {
                     let total = self.table.totals(item.device.0.into()).circular;
-                    log::circular(&mut self.text, &item, came, total);
+                    log::circular(&mut self.unprinted.lines, &item, came, total);
                 }
             }
             Message::KernelLoad(item, kind) => {
@@ -169,9 +178,9 @@ impl State {
     }
 
     fn log_kernel(&mut self, item: &Item, kind: Option<u8>, came: bool) {
-        if let Some(kind) = kind.filter(|_| self.log) {
+        if let Some(kind) = kind.filter(|_| self.log && self.unprinted.has_room()) {
             let total = self.table.totals(item.device.0.into()).kernels;
-            log::kernel(&mut self.text, item, kind, came, total);
+            log::kernel(&mut self.unprinted.lines, item, kind, came, total);
         }
     }
 
@@ -179,11 +188,13 @@ impl State {
     fn refuse(&mut self, refusal: &Refusal, client: &mut Client) {
         self.counts.refused += 1;
         client.refused += 1;
-        if client.refused <= EXPLAINED_MAX {
-            let _ = writeln!(self.warnings, "\u{26a0}\u{fe0f}  {refusal}");
+        if client.refused > EXPLAINED_MAX || !self.unprinted.has_room() {
+            return;
         }
+        let warnings = &mut self.unprinted.warnings;
+        let _ = writeln!(warnings, "\u{26a0}\u{fe0f}  {refusal}");
         if client.refused == EXPLAINED_MAX {
-            self.warnings.push_str("further such messages of this connection are only counted\n");
+            warnings.push_str("further such messages of this connection are only counted\n");
         }
     }
 
@@ -224,12 +235,9 @@ impl State {
     pub(super) fn reap(&mut self) {
         let connected = &self.connected;
         let removed = self.table.reap(|pid| !connected.contains_key(&pid) && is_dead(pid));
-        self.text.push_str(&log::reaped(&removed));
-    }
-
-    /// Bytes of text that wait to be printed.
-    pub(super) fn unprinted(&self) -> usize {
-        self.text.len() + self.warnings.len()
+        if !removed.is_empty() && self.unprinted.has_room() {
+            self.unprinted.lines.push_str(&log::reaped(&removed));
+        }
     }
 
     /// Hands the recording to the system: before anything is answered, and before waiting.

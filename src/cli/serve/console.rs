@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::super::Format;
 use super::super::output::{self, Failure};
+use super::printer::Printer;
 use super::report::ServeReport;
-use crate::serve::{Config, Counts, DeviceCounts, Report, Table, statistics};
+use crate::serve::{Audience, Config, Counts, DeviceCounts, Report, Table, statistics};
 
 /// What is shown, and when.
 pub(super) struct Console<'c> {
@@ -25,7 +26,36 @@ pub(super) struct Console<'c> {
     lines: usize,
     /// The table that was drawn last.
     drawn: String,
+    printer: Printer,
     failure: Option<Failure>,
+}
+
+impl Audience for Console<'_> {
+    /// Shows a report; if that fails, the server has nobody left to serve for.
+    fn report(&mut self, report: Report<'_>) -> ControlFlow<()> {
+        match report {
+            Report::Listening => self.log(&self.listening()),
+            Report::Log(text) => self.log(text),
+            Report::Warning(text) => {
+                self.erase();
+                self.printer.say(text.trim_end());
+            }
+            Report::Tick(table, counts) => self.tick(table, counts),
+        }
+        self.failure = self.failure.take().or_else(|| self.printer.failure());
+        match self.failure {
+            None => ControlFlow::Continue(()),
+            Some(_) => ControlFlow::Break(()),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.printer.is_idle()
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.printer.is_stalled()
+    }
 }
 
 impl<'c> Console<'c> {
@@ -41,28 +71,8 @@ impl<'c> Console<'c> {
             shown_at: now,
             lines: 0,
             drawn: String::new(),
+            printer: Printer::new(),
             failure: None,
-        }
-    }
-
-    /// Shows a report; if that fails, the server has nobody left to serve for.
-    pub(super) fn report(&mut self, report: Report<'_>) -> ControlFlow<()> {
-        let shown = match report {
-            Report::Listening => self.log(&self.listening()),
-            Report::Log(text) => self.log(text),
-            Report::Warning(text) => {
-                let erased = self.erase();
-                output::say(text.trim_end());
-                erased
-            }
-            Report::Tick(table, counts) => self.tick(table, counts),
-        };
-        match shown {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(failure) => {
-                self.failure = Some(failure);
-                ControlFlow::Break(())
-            }
         }
     }
 
@@ -71,13 +81,13 @@ impl<'c> Console<'c> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        self.erase()?;
-        match self.format {
-            Format::Json => output::print_json(report),
-            Format::Text => {
-                output::print(&format!("\n\u{1f6d1} Allocation Server stopped\n{}", report.text()))
-            }
-        }
+        self.erase();
+        let summary = match self.format {
+            Format::Json => output::json(report)?,
+            Format::Text => format!("\n\u{1f6d1} Allocation Server stopped\n{}", report.text()),
+        };
+        self.printer.print(&summary);
+        self.printer.finish()
     }
 
     fn listening(&self) -> String {
@@ -91,33 +101,29 @@ impl<'c> Console<'c> {
     }
 
     /// Prints lines of the log; where the summary is for programs, it has standard output alone.
-    fn log(&mut self, text: &str) -> Result<(), Failure> {
-        self.erase()?;
+    fn log(&mut self, text: &str) {
+        self.erase();
         match self.format {
-            Format::Text => output::print(text),
-            Format::Json => {
-                output::say(text.trim_end());
-                Ok(())
-            }
+            Format::Text => self.printer.print(text),
+            Format::Json => self.printer.say(text.trim_end()),
         }
     }
 
-    fn tick(&mut self, table: &Table, counts: &Counts) -> Result<(), Failure> {
+    fn tick(&mut self, table: &Table, counts: &Counts) {
         if self.draws {
             return self.draw(table, counts);
         }
         let now = Instant::now();
         let Some(every) = self.stats_every.filter(|_| self.stats_at <= now) else {
-            return Ok(());
+            return;
         };
         self.stats_at = now + every;
-        if self.shown.replace(counts.messages) == Some(counts.messages) {
-            return Ok(());
+        if self.shown.replace(counts.messages) != Some(counts.messages) {
+            self.log(&statistics(table));
         }
-        self.log(&statistics(table))
     }
 
-    fn draw(&mut self, table: &Table, counts: &Counts) -> Result<(), Failure> {
+    fn draw(&mut self, table: &Table, counts: &Counts) {
         let now = Instant::now();
         let seconds = now.duration_since(self.shown_at).as_secs_f64();
         let before = self.shown.replace(counts.messages).unwrap_or(0);
@@ -125,19 +131,19 @@ impl<'c> Console<'c> {
         let rate = (counts.messages - before) as f64 / seconds.max(0.001);
         let text = live_table(table, counts, rate);
         if self.lines > 0 && text == self.drawn {
-            return Ok(());
+            return;
         }
-        self.erase()?;
+        self.erase();
         self.lines = text.lines().count();
         self.drawn = text;
-        output::print(&self.drawn)
+        self.printer.print(&self.drawn);
     }
 
     /// Takes the table off the terminal.
-    fn erase(&mut self) -> Result<(), Failure> {
+    fn erase(&mut self) {
         match std::mem::take(&mut self.lines) {
-            0 => Ok(()),
-            lines => output::print(&format!("\u{1b}[{lines}A\u{1b}[J")),
+            0 => {}
+            lines => self.printer.print(&format!("\u{1b}[{lines}A\u{1b}[J")),
         }
     }
 }

@@ -69,6 +69,8 @@ pub struct ServeReport {
     pub skipped: u64,
     /// Connections that were closed because they sent nothing else.
     pub hopeless: u64,
+    /// Messages that should have been printed, and were not: nobody read what was.
+    pub unprinted: u64,
     /// Whether all that came went, and nothing else.
     pub balanced: bool,
     /// The devices that something was said of.
@@ -114,6 +116,7 @@ impl ServeReport {
             torn: counts.broken.torn,
             skipped: counts.broken.skipped,
             hopeless: counts.hopeless,
+            unprinted: counts.unprinted,
             balanced: unknown + reaped + live == 0,
             devices,
         }
@@ -148,6 +151,7 @@ impl ServeReport {
             (self.torn, "records torn"),
             (self.skipped, "bytes that are no record"),
             (self.hopeless, "connections closed for that"),
+            (self.unprinted, "messages not printed: nobody read what was"),
         ];
         for (count, what) in wrong.into_iter().filter(|&(count, _)| count > 0) {
             let _ = writeln!(out, "  {count} {what}");
