@@ -441,6 +441,72 @@ fn the_audit_of_a_recording_counts_what_the_server_counted() {
     }
 }
 
+/// What a server prints is explained by that server, to the last line: duplicates, unknown frees,
+/// processes and memories that share an address, statistics and dumps.
+#[test]
+fn the_log_of_each_kind_of_server_is_explained_by_it() {
+    for (kind, explains) in [("k1", "k1"), ("k2", "k2"), ("strict", "k2")] {
+        for seed in 0..4 {
+            let few = seed % 2 == 0;
+            let mut server =
+                Server::start(&["--log", "--server", kind, "--stats", "1", "--reap", "0"]);
+            let mut choices = Seeded::new(seed);
+            let mut client = server.client(RECORD_SIZES[seed as usize]);
+            let processes = [std::process::id(), 1, std::os::unix::process::parent_id()];
+            for round in 0..2000 {
+                let at = choices.pick(if few { 3 } else { 200 }) * (1 << 20);
+                let (device, memory) = (choices.pick(8) as i32, choices.pick(5) as u8);
+                let process = processes[choices.pick(3) as usize] as i32;
+                let head = match choices.pick(20) {
+                    0..9 => alloc(device, at, 64 << choices.pick(3), memory),
+                    9..19 => Head { memory: memory / 3, ..free(device, at) },
+                    _ if round % 3 == 0 => {
+                        Head { code: RecordType::DumpRemaining as u8, ..Head::default() }
+                    }
+                    _ => continue,
+                };
+                client.send(Head { process, ..head });
+            }
+            client.ask(RecordType::Query, 0);
+            if seed == 0 {
+                // Statistics, too.
+                sleep(Duration::from_millis(1300));
+            }
+            assert_eq!(server.stop(Signal::SIGTERM), 1);
+            let log = server.folder.at("out");
+            let audit = freeorder(&["audit", log.to_str().unwrap(), "--format", "json"]);
+            let report: Value = serde_json::from_slice(&audit.stdout).unwrap();
+            let file = &report["files"][0];
+            let verdicts = file["servers"].as_array().unwrap();
+            let verdict = verdicts.iter().find(|verdict| verdict["name"] == explains).unwrap();
+            assert_eq!(verdict["explains"], true, "{kind} {seed}: {verdict}");
+            let count = |what: &str| {
+                let counts = file["counts"].as_array().unwrap();
+                let found = counts.iter().find(|row| row["kind"] == what);
+                found.map_or(0, |row| row["count"].as_u64().unwrap())
+            };
+            for what in ["contradiction", "torn", "bad-field", "cut-end"] {
+                assert_eq!(count(what), 0, "{kind} {seed}: {what}");
+            }
+            if kind == "k1" {
+                continue; // the audit counts what k1 forgets
+            }
+            // What the summary says of the devices, the audit counts.
+            let text = server.text("out");
+            let of = |what: &str| -> u64 {
+                let found = text.lines().filter(|line| line.starts_with("  device "));
+                let facts = found.flat_map(|line| line.split(", "));
+                facts
+                    .filter_map(|fact| fact.strip_suffix(what)?.split(' ').next()?.parse().ok())
+                    .sum::<u64>()
+            };
+            let unknown = count("unknown-free") + count("duplicate-free");
+            assert_eq!((unknown, count("missing-free")), (of(" of nothing"), of(" live")));
+            assert!(unknown > 50 && count("missing-free") > 5, "{kind} {seed}: {unknown}");
+        }
+    }
+}
+
 /// What k2 mixes up, strict books keep apart: processes and memories that share an address.
 #[test]
 fn strict_books_are_kept_for_each_process_and_memory() {
@@ -483,6 +549,36 @@ fn a_full_table_refuses_and_goes_on() {
     assert_eq!((of("alloc"), of("refused"), of("live"), of("unknown")), (12, 20, 1, 0));
     let err = server.text("err");
     assert_eq!(err.matches("More than 10 buffers").count(), 10, "{err}");
+}
+
+/// Circular buffers and kernels are kept in memory, too: what is there can be named again, what is
+/// not is refused, and room is room for either.
+#[test]
+fn a_full_table_refuses_circular_buffers_and_kernels() {
+    let mut server = Server::start(&["--live-max", "3", "--format", "json"]);
+    let mut client = server.client(144);
+    let mut send = |kind: RecordType, buffer, size| {
+        client.send(Head { code: kind as u8, ..alloc(0, buffer, size, 1) });
+    };
+    send(RecordType::Alloc, 1, 1);
+    send(RecordType::CircularAlloc, 1, 10);
+    send(RecordType::KernelLoad, 1, 100);
+    for buffer in 2..20 {
+        send(RecordType::Alloc, buffer, 1);
+        send(RecordType::CircularAlloc, buffer, 10);
+        send(RecordType::KernelLoad, buffer, 100);
+    }
+    send(RecordType::CircularAlloc, 1, 10);
+    send(RecordType::KernelUnload, 1, 100);
+    send(RecordType::CircularAlloc, 2, 10);
+    send(RecordType::CircularAlloc, 3, 10);
+    let answer = client.ask(RecordType::Query, 0);
+    assert_eq!((&answer[48..56], &answer[72..80]), (&quad(1)[..], &quad(30)[..]));
+    assert_eq!(&answer[80..88], quad(0));
+    let summary = server.summary();
+    assert_eq!((&summary["refused"], &summary["live"]), (&(18 * 3 + 1).into(), &1.into()));
+    let err = server.text("err");
+    assert_eq!(err.matches("More than 3 buffers").count(), 10, "{err}");
 }
 
 /// Out of file descriptors, the server serves whom it has, sleeps, and takes the others later.

@@ -49,6 +49,15 @@ pub struct Auditor {
     overlaps: Overlaps,
     capture: Capture,
     counters: Counters,
+    /// The log is of a server whose key has process and memory in it.
+    is_strict: bool,
+}
+
+/// Process and memory, as a part of a key.
+#[cold]
+fn strict_region(event: &Event) -> u32 {
+    let process = event.process.unwrap_or_default().0 as u32;
+    process << 3 | event.memory.unwrap_or_default() as u32
 }
 
 impl Auditor {
@@ -68,6 +77,7 @@ impl Auditor {
             overlaps: Overlaps::new(),
             capture: Capture::default(),
             counters: Counters::default(),
+            is_strict: false,
         }
     }
 
@@ -151,6 +161,7 @@ impl Auditor {
                 Kind::Graph | Kind::BufferLog | Kind::ReportDb,
                 Some(Memory::L1 | Memory::L1Small),
             ) => 1,
+            _ if self.is_strict => strict_region(event),
             _ => 0,
         };
         Key { device: event.device, region, address: event.address }

@@ -222,6 +222,8 @@ pub enum Action {
     Other,
     /// A server started here.
     Started,
+    /// It keeps books for each process and memory on its own.
+    StrictBooks,
     /// The reaper removed so many buffers of the process.
     Reaped(u32),
     /// The statistics or the dump start here.

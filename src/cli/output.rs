@@ -227,10 +227,9 @@ fn color() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Prints to standard error.
-pub fn say_bytes(bytes: &[u8]) -> Result<(), Failure> {
+/// Writes to standard error; if that fails there is nobody left to tell.
+pub fn say_bytes(bytes: &[u8]) {
     let _ = io::stderr().write_all(bytes);
-    Ok(())
 }
 
 /// Writes a line to standard error; if that fails there is nobody left to tell.

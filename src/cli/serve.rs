@@ -41,13 +41,13 @@ pub struct Args {
     /// Seconds between statistics, where there is no terminal for a table; 0 is never
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     stats: u16,
-    /// Print each message, as the server of the last era does
+    /// Print each message, as the server of that kind does
     #[arg(long)]
     log: bool,
     /// Threads that read; else one for each processor, at most 4; with --log it is one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     readers: Option<u8>,
-    /// Refuse to keep more live buffers than this
+    /// Refuse to keep more live buffers, circular buffers and kernels than this together
     #[arg(long, value_name = "N", default_value_t = 1 << 24)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     live_max: u32,

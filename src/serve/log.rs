@@ -1,12 +1,13 @@
-//! What the server prints, in the words of the server of the last era, so that whatever reads its
-//! log reads this one too (allocation-server.md 2.1).
+//! What the server prints, in the words of the server whose books it keeps, so that whatever reads
+//! the log of that one reads this one too (allocation-server.md 2.1). What k1 never said, such as a
+//! dump, is said as the server of the last era does.
 
 use std::fmt::Write as _;
 
 use super::message::Item;
-use super::table::{Answer, DeviceCounts, Entry, Kernel, Reaped, Table};
+use super::table::{Answer, DeviceCounts, Entry, Kernel, Reaped, Semantics, Table};
 use crate::audit::Memory;
-use crate::units::{Bytes, DeviceId};
+use crate::units::{Bytes, DeviceAddr, DeviceId};
 
 const CHECK: char = '\u{2713}';
 const CROSS: char = '\u{2717}';
@@ -50,11 +51,37 @@ fn mega(bytes: Bytes) -> String {
     six_digits(bytes.0 as f64 / 1024.0 / 1024.0)
 }
 
+/// A buffer id as a server prints it: in decimal before it counted references, where the last era
+/// has hexadecimal.
+fn id(semantics: Semantics, buffer: DeviceAddr) -> String {
+    match semantics {
+        Semantics::K1 => buffer.0.to_string(),
+        Semantics::K2 | Semantics::Strict => format!("0x{:x}", buffer.0),
+    }
+}
+
+/// The memory, where it is a part of the key.
+fn of_memory(semantics: Semantics, memory: Memory) -> String {
+    match semantics {
+        Semantics::K1 | Semantics::K2 => String::new(),
+        Semantics::Strict => format!(" of {memory}"),
+    }
+}
+
+/// What a server says of its books when it starts: nothing, but where no real server keeps them so.
+#[must_use]
+pub fn books(semantics: Semantics) -> &'static str {
+    match semantics {
+        Semantics::K1 | Semantics::K2 => "",
+        Semantics::Strict => "   Books: one for each process and memory\n",
+    }
+}
+
 /// The line of an ALLOC.
-pub fn alloc(out: &mut String, item: &Item, answer: Answer) {
+pub fn alloc(out: &mut String, semantics: Semantics, item: &Item, answer: Answer) {
     let Item { device, buffer, size, memory, process } = item;
     let _ = write!(out, "{CHECK} [PID {process}] Allocated {size} bytes of {memory}");
-    let _ = write!(out, " on device {device} (buffer_id=0x{:x}", buffer.0);
+    let _ = write!(out, " on device {device} (buffer_id={}", id(semantics, *buffer));
     if let Answer::Again(references) = answer {
         let _ = write!(out, ", ref_count={references}");
     }
@@ -62,22 +89,25 @@ pub fn alloc(out: &mut String, item: &Item, answer: Answer) {
 }
 
 /// The line of a FREE.
-pub fn free(out: &mut String, item: &Item, answer: Answer) {
+pub fn free(out: &mut String, semantics: Semantics, item: &Item, answer: Answer) {
     let (Answer::Freed(entry) | Answer::Kept(entry)) = answer else {
-        let Item { device, buffer, process, .. } = item;
+        let Item { device, buffer, process, memory, .. } = item;
         let _ = write!(out, "{WARNING} [PID {process}] Deallocation for unknown buffer");
-        let _ = write!(out, " 0x{:x} on device {device}", buffer.0);
-        out.push_str(" (allocated before tracking started)\n");
+        let _ = write!(out, " {} on device {device}", id(semantics, *buffer));
+        let memory = of_memory(semantics, *memory);
+        let _ = writeln!(out, "{memory} (allocated before tracking started)");
         return;
     };
-    let Entry { device, buffer, held, owner, .. } = entry;
-    let _ = write!(out, "{CROSS} [PID {owner}] Freed buffer 0x{:x} on device {device}", buffer.0);
-    let _ = match answer {
-        Answer::Kept(_) => {
-            writeln!(out, " ({} bytes, ref_count={} remaining)", held.size, held.references)
-        }
-        _ => writeln!(out, " ({} bytes, FINAL)", held.size),
+    let Entry { device, buffer, held, owner, memory } = entry;
+    let buffer = id(semantics, buffer);
+    let _ = write!(out, "{CROSS} [PID {owner}] Freed buffer {buffer} on device {device}");
+    let _ = write!(out, " ({} bytes{}", held.size, of_memory(semantics, memory));
+    let _ = match (answer, semantics) {
+        (Answer::Kept(_), _) => write!(out, ", ref_count={} remaining", held.references),
+        (_, Semantics::K1) => Ok(()),
+        (_, Semantics::K2 | Semantics::Strict) => write!(out, ", FINAL"),
     };
+    out.push_str(")\n");
 }
 
 /// The line of a message about a circular buffer, with what the device has of them now.
@@ -167,7 +197,7 @@ pub fn dump(table: &Table) -> String {
             let _ = writeln!(out, "Device {}:", of_device[0].device);
             of_device
                 .chunk_by(|a, b| a.memory == b.memory)
-                .for_each(|of_memory| dump_memory(&mut out, of_memory[0].memory, of_memory));
+                .for_each(|of_memory| dump_memory(&mut out, table.semantics(), of_memory));
             out.push('\n');
         }
         let _ = writeln!(out, "Total remaining buffers: {}\n", entries.len());
@@ -176,7 +206,8 @@ pub fn dump(table: &Table) -> String {
     out
 }
 
-fn dump_memory(out: &mut String, memory: Memory, entries: &[Entry]) {
+fn dump_memory(out: &mut String, semantics: Semantics, entries: &[Entry]) {
+    let memory = entries[0].memory;
     let total = entries.iter().fold(0_u64, |sum, entry| sum.wrapping_add(entry.held.size.0));
     let _ = writeln!(out, "  {memory}: {} buffers, {} MB total", entries.len(), mega(Bytes(total)));
     if entries.len() > LISTED_MAX {
@@ -184,7 +215,12 @@ fn dump_memory(out: &mut String, memory: Memory, entries: &[Entry]) {
     }
     for Entry { buffer, held, owner, .. } in entries {
         let _ = write!(out, "    - Buffer 0x{:x}: {} KB", buffer.0, kilo(held.size));
-        let _ = writeln!(out, " (PID {owner}, ref_count={})", held.references);
+        let _ = match semantics {
+            Semantics::K1 => writeln!(out, " (PID {owner})"),
+            Semantics::K2 | Semantics::Strict => {
+                writeln!(out, " (PID {owner}, ref_count={})", held.references)
+            }
+        };
     }
 }
 

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub use audience::{Audience, Report};
 pub use framing::{Broken, Framing, Hopeless, WAITING_MAX};
 pub use load::{Delivery, Load};
-pub use log::{dump, dump_kernels, reaped, six_digits, statistics};
+pub use log::{books, dump, dump_kernels, reaped, six_digits, statistics};
 pub use machine::device_info;
 pub use message::{Item, KERNEL_KINDS, Message, Refusal};
 pub use send::{Note, Sender, Sent, messages};

@@ -93,10 +93,7 @@ impl State {
                 self.free(&item, client);
                 Ok(())
             }
-            Ok(message) => {
-                self.rare(message, size, client);
-                Ok(())
-            }
+            Ok(message) => self.rare(message, size, client),
             Err(refusal) => Err(refusal),
         };
         if let Err(refusal) = done {
@@ -109,7 +106,7 @@ impl State {
         self.speaks_for(item.process, client);
         let answer = self.table.alloc(item)?;
         if self.log && self.unprinted.has_room() {
-            log::alloc(&mut self.unprinted.lines, item, answer);
+            log::alloc(&mut self.unprinted.lines, self.table.semantics(), item, answer);
         }
         Ok(())
     }
@@ -119,11 +116,11 @@ impl State {
         self.speaks_for(item.process, client);
         let answer: Answer = self.table.free(item);
         if self.log && self.unprinted.has_room() {
-            log::free(&mut self.unprinted.lines, item, answer);
+            log::free(&mut self.unprinted.lines, self.table.semantics(), item, answer);
         }
     }
 
-    fn rare(&mut self, message: Message, size: usize, client: &mut Client) {
+    fn rare(&mut self, message: Message, size: usize, client: &mut Client) -> Result<(), Refusal> {
         match message {
             Message::Query(device) => {
                 let totals = self.table.totals(device);
@@ -154,7 +151,7 @@ impl State {
                 self.speaks_for(item.process, client);
                 let came = matches!(message, Message::CircularAlloc(_));
                 if came {
-                    self.table.circular_alloc(&item);
+                    self.table.circular_alloc(&item)?;
                 } else {
                     self.table.circular_free(&item);
                 }
@@ -165,7 +162,7 @@ impl State {
             }
             Message::KernelLoad(item, kind) => {
                 self.speaks_for(item.process, client);
-                self.table.kernel_load(&item, kind);
+                self.table.kernel_load(&item, kind)?;
                 self.log_kernel(&item, Some(kind), true);
             }
             Message::KernelUnload(item) => {
@@ -175,6 +172,7 @@ impl State {
             }
             Message::Alloc(_) | Message::Free(_) => unreachable!("the common messages are above"),
         }
+        Ok(())
     }
 
     fn log_kernel(&mut self, item: &Item, kind: Option<u8>, came: bool) {

@@ -202,7 +202,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Empty books that refuse more than so many live keys.
+    /// Empty books that refuse more than so many live keys: buffers, circular buffers and kernels
+    /// together.
     #[must_use]
     pub fn new(semantics: Semantics, live_max: usize) -> Self {
         Self {
@@ -224,7 +225,7 @@ impl Table {
     pub fn alloc(&mut self, item: &Item) -> Result<Answer, Refusal> {
         let key = self.key(item, item.memory);
         let hash = hash(self.seed, key);
-        let is_full = self.entries.len() >= self.live_max;
+        let is_full = self.is_full();
         let found = self.entries.find_mut(hash, |stored| stored.key == key);
         if found.is_none() && is_full {
             return Err(Refusal::Full(self.live_max));
@@ -292,6 +293,17 @@ impl Table {
     pub fn devices(&self) -> impl Iterator<Item = (DeviceId, &DeviceCounts)> {
         let devices = self.devices.iter().enumerate();
         devices.map(|(device, counts)| (DeviceId(device as u8), counts))
+    }
+
+    /// How the books are kept.
+    #[must_use]
+    pub fn semantics(&self) -> Semantics {
+        self.semantics
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.entries.len() + self.other.circular.len() + self.other.kernels.len() >= self.live_max
     }
 
     /// Live keys.

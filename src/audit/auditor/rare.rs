@@ -27,6 +27,7 @@ impl Auditor {
                 self.findings.add(at(FindingKind::Refused, "the server refused a message"));
             }
             Action::Started => self.restart(),
+            Action::StrictBooks => self.is_strict = self.kind == Kind::ServerLog,
             Action::Reaped(count) => self.reaped(event, count),
             Action::Counter(..) | Action::Head(_) => {
                 self.events += 1;
@@ -98,6 +99,7 @@ impl Auditor {
     /// A new server knows nothing of what the old one had.
     fn restart(&mut self) {
         self.leave();
+        self.is_strict = false;
         self.ledger.clear();
         self.overlaps.clear();
         self.devices.restart();

@@ -39,11 +39,13 @@ pub struct ServerLog {
     other: u64,
     section: Section,
     device: Device,
+    memory: Option<Memory>,
 }
 
 impl ServerLog {
     pub fn new(chunks: Chunks) -> Self {
-        Self { chunks, line: 0, other: 0, section: Section::Events, device: Device::UNSTATED }
+        let (section, device) = (Section::Events, Device::UNSTATED);
+        Self { chunks, line: 0, other: 0, section, device, memory: None }
     }
 
     /// The bytes read so far.
@@ -71,6 +73,7 @@ impl ServerLog {
             events,
             section: self.section,
             device: self.device,
+            memory: self.memory,
             line: self.line,
             other: self.other,
         };
@@ -83,8 +86,9 @@ impl ServerLog {
         if self.chunks.is_over() && !self.chunks.available()[..length].ends_with(b"\n") {
             parser.cut();
         }
-        let Parser { section, device, line, other, .. } = parser;
-        (self.section, self.device, self.line, self.other) = (section, device, line, other);
+        let Parser { section, device, memory, line, other, .. } = parser;
+        (self.section, self.device, self.memory) = (section, device, memory);
+        (self.line, self.other) = (line, other);
         self.chunks.take(length);
         Ok(true)
     }
@@ -94,6 +98,8 @@ struct Parser<'e> {
     events: &'e mut Vec<Event>,
     section: Section,
     device: Device,
+    /// What a dump lists.
+    memory: Option<Memory>,
     line: u64,
     other: u64,
 }
@@ -195,7 +201,7 @@ impl Parser<'_> {
         if cursor.has(b"- Buffer ") {
             return dumped(cursor)
                 .map(|(action, event)| Event { action, ..event })
-                .map(|event| Event { place, device: self.device, ..event });
+                .map(|event| Event { place, device: self.device, memory: self.memory, ..event });
         }
         let memory = Memory::from_name(cursor.word())?;
         cursor.text(b": ")?;
@@ -206,7 +212,8 @@ impl Parser<'_> {
             cursor.text(b" buffers")?;
             on_device(Action::StatedBuffers(count))
         };
-        Some(Event { memory: Some(memory), ..stated })
+        self.memory = Some(memory);
+        Some(Event { memory: self.memory, ..stated })
     }
 }
 
@@ -262,6 +269,8 @@ fn freed(mut cursor: Cursor<'_>, place: Place) -> Option<(Event, Cursor<'_>)> {
     cursor.text(b" (")?;
     let size = cursor.number()?;
     cursor.text(b" bytes")?;
+    // Where the memory belongs to the key.
+    let memory = memory_of(&mut cursor)?;
     let released = if cursor.has(b", FINAL)") {
         Released::Final
     } else if cursor.has(b")") {
@@ -277,6 +286,7 @@ fn freed(mut cursor: Cursor<'_>, place: Place) -> Option<(Event, Cursor<'_>)> {
         device,
         address: DeviceAddr(address),
         size: Some(Bytes(size)),
+        memory,
         process: Some(Process(process)),
         ..Event::new(place, Action::Free(released))
     };
@@ -318,6 +328,7 @@ fn missed(mut cursor: Cursor<'_>, place: Place) -> Option<Event> {
         true => Device(cursor.signed()?),
         false => Device::UNSTATED,
     };
+    let memory = memory_of(&mut cursor)?;
     let never = memmem::find(cursor.rest(), b"never tracked").is_some();
     let missed = match (already, never) {
         (true, _) => Missed::AlreadyFreed,
@@ -325,7 +336,16 @@ fn missed(mut cursor: Cursor<'_>, place: Place) -> Option<Event> {
         (false, false) => Missed::Unknown,
     };
     let event = Event::new(place, Action::UnknownFree(missed));
-    Some(Event { device, address, process, ..event })
+    Some(Event { device, address, process, memory, ..event })
+}
+
+/// ` of TYPE`, if it is there: none if it is no memory.
+#[inline(always)]
+fn memory_of(cursor: &mut Cursor<'_>) -> Option<Option<Memory>> {
+    match cursor.has(b" of ") {
+        false => Some(None),
+        true => Memory::from_name(cursor.word()).map(Some),
+    }
 }
 
 /// Whether what stands behind `[PID ` was meant to be an ALLOC or FREE.

@@ -9,7 +9,7 @@ use super::super::Format;
 use super::super::output::{self, Failure};
 use super::printer::Printer;
 use super::report::ServeReport;
-use crate::serve::{Audience, Config, Counts, DeviceCounts, Report, Table, statistics};
+use crate::serve::{Audience, Config, Counts, DeviceCounts, Report, Table, books, statistics};
 
 /// What is shown, and when.
 pub(super) struct Console<'c> {
@@ -96,6 +96,7 @@ impl<'c> Console<'c> {
         if let Some(path) = &self.config.record {
             let _ = writeln!(text, "   Recording to: {}", path.display());
         }
+        text.push_str(books(self.config.semantics));
         text.push_str("   Press Ctrl+C to stop\n");
         text
     }

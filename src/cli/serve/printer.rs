@@ -127,12 +127,15 @@ fn run(shared: &Shared) {
         let Some(text) = queue.texts.pop_front() else { continue };
         queue.busy = true;
         drop(queue);
-        let (bytes, write): (_, fn(&[u8]) -> Result<(), Failure>) = match &text {
-            Text::Output(text) => (text.as_bytes(), output::print_bytes),
-            Text::Error(text) => (text.as_bytes(), output::say_bytes),
-        };
-        for piece in bytes.chunks(PIECE) {
-            let written = write(piece);
+        let (Text::Output(bytes) | Text::Error(bytes)) = &text;
+        for piece in bytes.as_bytes().chunks(PIECE) {
+            let written = match text {
+                Text::Output(_) => output::print_bytes(piece),
+                Text::Error(_) => {
+                    output::say_bytes(piece);
+                    Ok(())
+                }
+            };
             let mut queue = shared.queue();
             queue.moved_at = Instant::now();
             if let Err(failure) = written {

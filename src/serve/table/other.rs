@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Semantics, Table};
-use crate::serve::message::{Item, KERNEL_KINDS};
+use crate::serve::message::{Item, KERNEL_KINDS, Refusal};
 use crate::units::{Bytes, DeviceAddr, DeviceId};
 
 type Key = (DeviceId, DeviceAddr, i32);
@@ -55,15 +55,23 @@ impl Table {
     }
 
     /// A circular buffer came. k1 and k2 overwrite the entry and add to the counter in any case.
-    pub fn circular_alloc(&mut self, item: &Item) {
+    ///
+    /// # Errors
+    /// If there are too many keys.
+    pub fn circular_alloc(&mut self, item: &Item) -> Result<(), Refusal> {
+        let key = self.other_key(item);
+        if self.is_full() && !self.other.circular.contains_key(&key) {
+            return Err(Refusal::Full(self.live_max));
+        }
         let stored = Circular { size: item.size, owner: item.process };
-        let replaced = self.other.circular.insert(self.other_key(item), stored);
+        let replaced = self.other.circular.insert(key, stored);
         let counts = &mut self.devices[usize::from(item.device.0)];
         counts.other += 1;
         add(&mut counts.totals.circular, item.size);
         if let Some(old) = replaced.filter(|_| self.semantics == Semantics::Strict) {
             subtract(&mut counts.totals.circular, old.size);
         }
+        Ok(())
     }
 
     /// A circular buffer went. k1 and k2 subtract the size that the message says, known or not.
@@ -79,16 +87,24 @@ impl Table {
     }
 
     /// A kernel was loaded. k1 and k2 overwrite the entry and add to the counters in any case.
-    pub fn kernel_load(&mut self, item: &Item, kind: u8) {
+    ///
+    /// # Errors
+    /// If there are too many keys.
+    pub fn kernel_load(&mut self, item: &Item, kind: u8) -> Result<(), Refusal> {
+        let key = self.other_key(item);
+        if self.is_full() && !self.other.kernels.contains_key(&key) {
+            return Err(Refusal::Full(self.live_max));
+        }
         let Item { buffer: id, size, process: owner, device, .. } = *item;
         let since_seconds = self.other.now_seconds;
         let kernel = Kernel { id, size, kind, owner, since_seconds };
-        let replaced = self.other.kernels.insert(self.other_key(item), kernel);
+        let replaced = self.other.kernels.insert(key, kernel);
         self.devices[usize::from(device.0)].other += 1;
         self.count_kernel(device, kind, |counter| add(counter, size));
         if let Some(old) = replaced.filter(|_| self.semantics == Semantics::Strict) {
             self.count_kernel(device, old.kind, |counter| subtract(counter, old.size));
         }
+        Ok(())
     }
 
     /// A kernel was unloaded: k1 and k2 subtract the size that the message says, of a known one.

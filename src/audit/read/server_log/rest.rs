@@ -23,10 +23,16 @@ pub(super) fn ends_with(line: &[u8], ends: &[&[u8]]) -> bool {
     ends.iter().any(|end| line.ends_with(end))
 }
 
+/// What `freeorder serve --server strict` says of its books.
+const STRICT_BOOKS: &[u8] = b"Books: one for each process and memory";
+
 /// The rest of what the server prints: its life, its reaper, circular buffers and kernels.
 pub(super) fn other(line: &[u8], place: Place) -> Option<Event> {
     if ends_with(line, &[b"Allocation Server started", b"(with history tracking)"]) {
         return Some(Event::new(place, Action::Started));
+    }
+    if line == STRICT_BOOKS {
+        return Some(Event::new(place, Action::StrictBooks));
     }
     if let Some(at) = memmem::find(line, b"Deallocation for unknown buffer ") {
         let mut cursor = Cursor::new(&line[at + 32..]);
