@@ -28,6 +28,8 @@ import pytest
 
 RUN_MODES = ("normal", "no_dispatch")
 SHOWN = 20
+# Ids of tests whose names of files no other id has.
+PLAIN = re.compile(r"[\w=+./]+\.py(::\w+)+(\[[\w.=+]+\])?")
 FOLDER = pytest.StashKey[pathlib.Path]()
 
 
@@ -85,7 +87,8 @@ def file_of(item):
         folder.mkdir(parents=True, exist_ok=True)
         config.stash[FOLDER] = folder
     name = re.sub(r"[^\w.=+-]+", "-", item.nodeid)
-    if len(name) > 120:  # names of files have an end
+    # Names of files have an end, and other tests can come to the same one, also in other processes.
+    if len(name) > 120 or not PLAIN.fullmatch(item.nodeid):
         name = name[:100] + "-" + hashlib.sha256(item.nodeid.encode()).hexdigest()[:16]
     return config.stash[FOLDER] / (name + ".graph.json")
 

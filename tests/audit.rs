@@ -469,6 +469,75 @@ fn snapshots_of_both_layouts_are_added_up() {
     }
 }
 
+/// Before version 4 a process takes its slot with its first buffer: one that has come and has no
+/// buffer is a reference without a slot. What has a slot has come.
+#[test]
+fn a_process_without_a_buffer_has_a_reference_and_no_slot() {
+    use {Counted::Dram, CounterOf::Chip, CounterOf::Process as Slot, CounterOf::Region};
+    let one =
+        [counter(Region, Dram, 64, 0), counter(Chip, Dram, 64, 1), counter(Slot, Dram, 64, 9)];
+    for version in 1..=4_u32 {
+        for (counters, references) in [(&one[..0], 1), (&one[..0], 0), (&one, 2), (&one, 0)] {
+            let mut region = shm::region(version, counters);
+            region[16] = references;
+            let slots = u8::from(!counters.is_empty());
+            let is_wrong = if version < 4 { references < slots } else { references != slots };
+            let counts = audit(&region).counts();
+            let expected = [("counter-mismatch", 1)];
+            let expected = if is_wrong { &expected[..] } else { &[] };
+            assert_eq!(counts, expected, "version {version}, {references} references");
+        }
+    }
+}
+
+/// The second mesh of a process has id 1 also where there is but chip 0: what is given back for the
+/// mesh is given back on its chip. Where an id can be a mesh's and a chip's, nobody knows.
+#[test]
+fn circular_buffers_of_a_mesh_of_one_chip_are_given_back_under_its_id() {
+    let found = |mesh: u32, chips: &[u32], built: &[u32], more: &str| {
+        let mut nodes: Vec<String> = chips
+            .iter()
+            .map(|chip| {
+                format!(
+                    "{{\"node_type\": \"program_execution\", \"params\": {{\"device_id\": {mesh}, \
+                     \"physical_device_id\": {chip}}}}}"
+                )
+            })
+            .collect();
+        let node = |kind: &str, params: &str| {
+            format!("{{\"node_type\": \"{kind}\", \"params\": {{{params}}}}}")
+        };
+        nodes.push(node("circular_buffer_deallocate_all", &format!("\"device_id\": {mesh}")));
+        nodes.extend(built.iter().map(|chip| {
+            let params = format!("\"device_id\": {chip}, \"address\": 107776, \"size\": 4096");
+            node("circular_buffer_allocate", &params)
+        }));
+        let buffer =
+            format!("\"device_id\": {mesh}, \"address\": 1024, \"size\": 64, \"type\": \"DRAM\"");
+        let buffer = |kind: &str, counter: u32| {
+            let kind = format!("buffer_{kind}");
+            format!(
+                "{{\"counter\": {counter}, \"node_type\": \"{kind}\", \"connections\": [50], \
+                 \"params\": {{{buffer}}}}}"
+            )
+        };
+        nodes.extend([buffer("allocate", 51), buffer("deallocate", 52)]);
+        nodes.extend((!more.is_empty()).then(|| more.to_owned()));
+        audit(format!("[{}]", nodes.join(",")).as_bytes()).counts()
+    };
+    assert_eq!(found(1, &[0], &[0, 0], ""), []);
+    assert_eq!(found(7, &[3], &[3], ""), []);
+    let unpaired = [("cb-unpaired", 1)];
+    assert_eq!(found(1, &[0], &[2], ""), unpaired, "another chip");
+    assert_eq!(found(9, &[0, 1], &[0, 1], ""), unpaired, "more chips");
+    assert_eq!(found(9, &[], &[0], ""), unpaired, "nobody says which chips");
+    // Chip 1 is there as well.
+    let other = "{\"node_type\": \"program_execution\", \"params\": {\"device_id\": 5, \
+                 \"physical_device_id\": 1}}";
+    let ambiguous = [("cb-unpaired", 1), ("mesh-id-alias", 1)];
+    assert_eq!(found(1, &[0], &[0], other), ambiguous);
+}
+
 /// The log of document 001 as it may have been: all balanced, and yet 1,021 FREE too many for
 /// whoever reads lines with a count on one side only.
 fn balanced() -> String {

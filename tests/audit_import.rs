@@ -31,8 +31,12 @@ fn imported_findings_fail_as_they_say() {
         ("buffer-debug.log", "missing-free", "residue", "k2"),
         ("t3k-submesh.graph.json", "overlap", "overlap", "k2"),
         ("t3k-submesh.graph.json", "cb-unpaired", "tracker-truth", "k2"),
+        ("report.sqlite", "overlap", "overlap", "k2"),
     ];
     for (file, finding, oracle, server) in cases {
+        if file == "report.sqlite" && cfg!(not(feature = "sqlite")) {
+            continue;
+        }
         let input = format!("tests/data/audit/{file}");
         let scenario = place(&format!("{file}-{finding}.scenario"));
         let output = freeorder(&["import", &input, "--finding", finding, "-o", &scenario]);
@@ -47,6 +51,33 @@ fn imported_findings_fail_as_they_say() {
         assert_eq!(text(&run.stderr), "", "{file} {finding}");
         let report = text(&run.stdout);
         assert!(report.contains(&format!("{oracle} ")), "{file} {finding}: {report}");
+    }
+}
+
+/// Where an input says nothing of meshes, an overlap is one of a mesh and its submesh on the chip.
+#[test]
+fn an_overlap_on_a_chip_is_imported() {
+    let alloc = |device: u32, buffer: u64, size: u64| {
+        format!(
+            "\u{2713} [PID 7] Allocated {size} bytes of DRAM on device {device} \
+             (buffer_id={buffer})\n"
+        )
+    };
+    for device in [0, 1, 7, 31, 40] {
+        let log = place(&format!("overlap-{device}.log"));
+        let lines = alloc(device, 1 << 20, 12 << 20) + &alloc(device, (1 << 20) + 32, 4096);
+        fs::write(&log, lines).unwrap();
+        let scenario = place(&format!("overlap-{device}.scenario"));
+        let output = freeorder(&["import", &log, "--finding", "overlap", "-o", &scenario]);
+        if device > 31 {
+            assert_eq!(output.status.code(), Some(2));
+            assert!(text(&output.stderr).contains("no machine of the model has these devices"));
+            continue;
+        }
+        assert_eq!(output.status.code(), Some(0), "{device}: {}", text(&output.stderr));
+        let run = freeorder(&["run", &scenario]);
+        let report = text(&run.stdout);
+        assert!(report.contains("overlap "), "{device}: {report} {}", text(&run.stderr));
     }
 }
 

@@ -69,6 +69,7 @@ fn a_test_fails_of_what_the_audit_of_its_graph_finds() {
         "test_leaves_a_cycle",
         "test_is_allowed_to_overlap",
         "test_has_a_long_name",
+        "test_has_a_file_of_its_own",
         "test_says_its_mode",
         "test_opens_the_first_device",
         "test_is_not_captured",
@@ -93,10 +94,10 @@ fn a_test_fails_of_what_the_audit_of_its_graph_finds() {
     }
     // Its own failure is the one that is told.
     assert!(!outcome(&said, "test_fails_by_itself").1.contains("freeorder audit"));
-    assert!(said.contains("7 failed, 10 passed"), "{said}");
+    assert!(said.contains("7 failed, 14 passed"), "{said}");
     assert_eq!(
         folder.read_dir().unwrap().count(),
-        11,
+        15,
         "captures are kept of tests that were audited"
     );
 }

@@ -168,7 +168,11 @@ impl Capture {
     /// Reports what the whole capture shows.
     pub fn finish(&mut self, out: &mut Findings) {
         self.close_build();
+        let is_ambiguous = self.aliases().next().is_some();
         for ((cleared, chips), builds) in &self.unpaired {
+            if !is_ambiguous && self.is_its_chip(*cleared, chips) {
+                continue;
+            }
             let what = match cleared {
                 Some(_) => {
                     "circular buffers were built on these chips, and given back for this id \
@@ -196,16 +200,25 @@ impl Capture {
         }
     }
 
-    /// A mesh whose id is the number of a chip, unless the mesh is that chip and no more.
+    /// Whether the circular buffers of a mesh were given back that has these chips and no others:
+    /// one, since each build is of one, and the id of the mesh stands for it.
+    fn is_its_chip(&self, cleared: Option<Device>, chips: &BTreeSet<Device>) -> bool {
+        let members = cleared.and_then(|mesh| self.members.get(&mesh));
+        members.is_some_and(|members| members.len() == 1 && members == chips)
+    }
+
+    /// The meshes whose id is the number of a chip, unless the mesh is that chip and no more: where
+    /// they are met first, their chips, and where the chip is.
+    fn aliases(&self) -> impl Iterator<Item = (Device, Place, &BTreeSet<Device>, Place)> {
+        self.meshes.iter().filter_map(|(&mesh, &place)| {
+            let (members, &chip) = (self.members.get(&mesh)?, self.chips.get(&mesh)?);
+            let is_same = members.len() == 1 && members.contains(&mesh);
+            (!is_same).then_some((mesh, place, members, chip))
+        })
+    }
+
     fn finish_ids(&self, out: &mut Findings) {
-        for (&mesh, &place) in &self.meshes {
-            let (Some(members), Some(&chip)) = (self.members.get(&mesh), self.chips.get(&mesh))
-            else {
-                continue;
-            };
-            if members.len() == 1 && members.contains(&mesh) {
-                continue;
-            }
+        for (mesh, place, members, chip) in self.aliases() {
             let what = match members.contains(&mesh) {
                 true => {
                     "this id is a mesh's in buffer events and a chip's in others; the mesh has \

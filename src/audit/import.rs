@@ -154,7 +154,8 @@ const PAGE_COUNT_MAX: u64 = (1 << 24) - 1;
 
 /// A size as pages that fit a bank: `4x2048`.
 fn pages(event: &Event) -> String {
-    let size = event.size.unwrap_or_default().0.clamp(1, 1 << 34);
+    // A report has no size but the share of a bank.
+    let size = event.size.or(event.per_bank).unwrap_or_default().0.clamp(1, 1 << 34);
     // The pages themselves are not known, unless every bank's share is.
     let page = event.per_bank.map_or(1 << 16, |bytes| bytes.0).clamp(1, 1 << 20).min(size);
     let page = page.max(size.div_ceil(PAGE_COUNT_MAX));
@@ -319,7 +320,9 @@ fn rectangle(of: &[Device], all: &[Device], columns: usize) -> Option<[usize; 4]
 /// Two meshes with a chip in common, each with a buffer.
 fn overlap(finding: &Finding, events: &[Event]) -> Result<String, ImportError> {
     let meshes = meshes(events);
-    let parent = meshes.values().max_by_key(|chips| chips.len()).ok_or(ImportError::NoMachine)?;
+    let Some(parent) = meshes.values().max_by_key(|chips| chips.len()) else {
+        return overlap_on_a_chip(finding, events);
+    };
     let (machine, rows, columns) = machine(parent.len())?;
     if rows * columns != parent.len() {
         return Err(ImportError::NoMachine);
@@ -338,6 +341,36 @@ fn overlap(finding: &Finding, events: &[Event]) -> Result<String, ImportError> {
         }
         let (memory, pages) = (memory(event.memory), pages(event));
         let _ = writeln!(text, "alloc b{nth} on m{mesh} {memory} {pages}");
+    }
+    Ok(text)
+}
+
+/// Two buffers on one chip, where the input says nothing of meshes: what has two allocators for a
+/// chip is a mesh and a submesh.
+fn overlap_on_a_chip(finding: &Finding, events: &[Event]) -> Result<String, ImportError> {
+    let chip = usize::try_from(finding.device.map_or(0, |device| device.0));
+    let chip = chip.map_err(|_| ImportError::NoMachine)?;
+    let (machine, rows, columns) = machine(chip + 1)?;
+    let (row, column) = (chip / columns, chip % columns);
+    let mut text = format!("freeorder 1\nmachine {machine}\n\nopen m0 {rows}x{columns}\n");
+    text.push_str("# A chip has one allocator for each mesh that it is in.\n");
+    let _ = writeln!(text, "submesh m1 of m0 1x1 at {row},{column}");
+    let of = |place: Place| {
+        let alloc = move |event: &&Event| {
+            matches!(event.action, Action::Alloc(_))
+                && event.place == place
+                && finding.device.is_none_or(|device| device == event.device)
+        };
+        events.iter().filter(alloc)
+    };
+    let is_second = |event: &&Event| Some(event.address) == finding.address;
+    let second = of(finding.place).rfind(is_second).copied();
+    let second = second.unwrap_or(Event::new(finding.place, Action::Other));
+    // One of the same operation can be any of those that came with it.
+    let first = finding.other.and_then(|place| of(place).next()).copied().unwrap_or(second);
+    for (nth, event) in [first, second].iter().enumerate() {
+        let (memory, pages) = (memory(second.memory), pages(event));
+        let _ = writeln!(text, "alloc b{nth} on m{nth} {memory} {pages}");
     }
     Ok(text)
 }

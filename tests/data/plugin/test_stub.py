@@ -56,6 +56,12 @@ def test_has_a_long_name(freeorder_graph, long):
     ttnn.Tensor()
 
 
+@pytest.mark.parametrize("name", ["a/b", "a-b", "a:b", "a_b"])
+def test_has_a_file_of_its_own(freeorder_graph, name):
+    ttnn.Tensor()
+    assert not freeorder_graph.exists()
+
+
 @pytest.mark.freeorder(run_mode="no_dispatch")
 def test_says_its_mode(freeorder_graph):
     assert ttnn.graph.mode == "no_dispatch"
