@@ -215,7 +215,7 @@ fn messages_that_cannot_be_hide_no_version() {
             for odd in [far, nobody, huge] {
                 let (mut messages, mut odds) = (Vec::new(), 0);
                 for nth in 0..600_u64 {
-                    let (address, is_odd) = (1 << 20 | nth / 2 << 8, nth % step == from % step);
+                    let (address, is_odd) = (1 << 20 | (nth / 2) << 8, nth % step == from % step);
                     let action = if nth % 2 == 0 { ALLOC } else { FREE };
                     messages.push(message(action, 3, address, 77));
                     odds += u64::from(is_odd);

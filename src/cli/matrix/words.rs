@@ -61,8 +61,11 @@ impl SearchServer {
             let _ = writeln!(out, "{scenario}: {oracle} fails under every set\n  ({property}):");
             let _ = writeln!(out, "  {}", one.words());
         }
-        for (place, branch) in self.branches.iter().enumerate() {
+        for (place, branch) in self.branches.iter().take(CHOICES_SHOWN).enumerate() {
             branch.text(out, place + 1, self.branches.len());
+        }
+        if let Some(words) = self.others() {
+            let _ = writeln!(out, "{words}");
         }
         for effect in &self.effects {
             let _ = writeln!(out, "{}: {}", effect.fix, effect.word(sets));
@@ -90,13 +93,8 @@ impl SearchServer {
         for (place, branch) in self.branches.iter().take(CHOICES_SHOWN).enumerate() {
             branch.markdown(out, place + 1, self.branches.len());
         }
-        if let Some(next) = self.branches.get(CHOICES_SHOWN) {
-            let (more, least) = (self.branches.len() - CHOICES_SHOWN, next.gives_up.len());
-            let _ = writeln!(
-                out,
-                "Each of the {more} other choices gives up something in at least {least} \
-                 scenarios; the other formats have them.\n"
-            );
+        if let Some(words) = self.others() {
+            let _ = writeln!(out, "{words}\n");
         }
         let _ = writeln!(out, "What each fix does under {server}:\n");
         let _ = writeln!(out, "| fix | effect | the least that shows it |\n|---|---|---|");
@@ -107,6 +105,14 @@ impl SearchServer {
         }
         out.push('\n');
         self.markdown_of_classes(out);
+    }
+
+    /// What is said of the choices that are not shown, if there are any.
+    fn others(&self) -> Option<String> {
+        let next = self.branches.get(CHOICES_SHOWN)?;
+        let (more, least) = (self.branches.len() - CHOICES_SHOWN, next.gives_up.len());
+        let cost = format!("gives up something in at least {least} scenarios");
+        Some(format!("Each of the {more} other choices {cost}; `--format json` has them."))
     }
 
     /// What is not the runtime's affair, if anything is.
@@ -150,7 +156,7 @@ impl SearchBranch {
                 let _ = writeln!(out, "    without {fix}: {oracle} in {scenario}: {ordering}");
             }
         }
-        for given_up in self.gives_up.iter().filter(|_| place <= CHOICES_SHOWN) {
+        for given_up in &self.gives_up {
             let _ = writeln!(out, "  {}", given_up.words());
         }
         if let Some(conflict) = &self.conflict {
