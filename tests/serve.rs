@@ -497,7 +497,9 @@ fn the_log_of_each_kind_of_server_is_explained_by_it() {
                 let found = text.lines().filter(|line| line.starts_with("  device "));
                 let facts = found.flat_map(|line| line.split(", "));
                 facts
-                    .filter_map(|fact| fact.strip_suffix(what)?.split(' ').next()?.parse().ok())
+                    .filter_map(|fact| {
+                        fact.strip_suffix(what)?.split(' ').next()?.parse::<u64>().ok()
+                    })
                     .sum::<u64>()
             };
             let unknown = count("unknown-free") + count("duplicate-free");

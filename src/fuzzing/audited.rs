@@ -74,12 +74,20 @@ fn audited(bytes: &[u8], kind: Kind, step: usize) -> Result<(Vec<Event>, String)
 /// # Errors
 /// With what does not hold.
 pub fn check(bytes: &[u8], kind: Kind) -> Result<(), String> {
+    is_read(bytes, kind).map(drop)
+}
+
+/// The same, and whether it is events.
+///
+/// # Errors
+/// With what does not hold.
+pub fn is_read(bytes: &[u8], kind: Kind) -> Result<bool, String> {
     let whole = match audited(bytes, kind, usize::MAX) {
         Ok(whole) => whole,
         Err(error) if error.to_string().len() > MESSAGE_MAX => {
             return Err(format!("a message of {} bytes", error.to_string().len()));
         }
-        Err(_) => return Ok(()),
+        Err(_) => return Ok(false),
     };
     let step = 1 + bytes.len() % 61;
     match audited(bytes, kind, step) {
@@ -87,11 +95,11 @@ pub fn check(bytes: &[u8], kind: Kind) -> Result<(), String> {
         Ok(pieces) if pieces != whole => {
             Err(format!("pieces of {step} bytes are audited otherwise"))
         }
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(true),
     }
 }
 
-/// The inputs with which the target of a kind starts.
+/// The inputs with which the target of a kind starts: none of a kind that this program cannot read.
 #[must_use]
 pub fn seeds(kind: Kind) -> Vec<Vec<u8>> {
     match kind {
@@ -100,7 +108,8 @@ pub fn seeds(kind: Kind) -> Vec<Vec<u8>> {
         Kind::Graph => CAPTURES.map(<[u8]>::to_vec).to_vec(),
         Kind::Wire => wire::RECORD_SIZES.map(stream).to_vec(),
         Kind::Shm => (1..=4).map(|version| shm::region(version, &counters())).collect(),
-        Kind::ReportDb => vec![REPORT.to_vec()],
+        Kind::ReportDb if cfg!(feature = "sqlite") => vec![REPORT.to_vec()],
+        Kind::ReportDb => Vec::new(),
     }
 }
 
@@ -131,6 +140,42 @@ fn counters() -> Vec<Event> {
         ..Event::new(Place(0), Action::Counter(of, Counted::L1))
     };
     vec![counter(CounterOf::Region, 0), counter(CounterOf::Chip, 1), counter(CounterOf::Process, 7)]
+}
+
+/// The nodes of a capture, each as it is written.
+pub struct Nodes(Vec<String>);
+
+impl Nodes {
+    /// Those of a capture that is a list of nodes; of a report there are none.
+    #[must_use]
+    pub fn of(capture: &[u8]) -> Self {
+        let nodes: Vec<serde_json::Value> = serde_json::from_slice(capture).unwrap_or_default();
+        Self(nodes.iter().map(ToString::to_string).collect())
+    }
+
+    /// Some of them in a row, in no more than so many bytes, as a capture: some are missing, twice
+    /// there, or in another place.
+    pub fn some(&self, choices: &mut impl Choices, bytes_max: usize) -> Vec<u8> {
+        let from = choices.pick(self.0.len() as u64) as usize;
+        let mut length = 2;
+        let fits = |node: &&String| {
+            length += node.len() + 1;
+            length <= bytes_max
+        };
+        let mut nodes: Vec<&str> =
+            self.0[from..].iter().take_while(fits).map(String::as_str).collect();
+        for _ in 0..choices.pick(4) {
+            let mut place = || choices.pick(nodes.len() as u64) as usize;
+            let (at, to) = (place(), place());
+            match choices.pick(3) {
+                _ if nodes.is_empty() => {}
+                0 => drop(nodes.remove(at)),
+                1 => nodes.insert(to, nodes[at]),
+                _ => nodes.swap(at, to),
+            }
+        }
+        format!("[{}]", nodes.join(",")).into_bytes()
+    }
 }
 
 /// Changes some bytes: single ones, numbers, stretches; what is left is mostly still an input.
