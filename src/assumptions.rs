@@ -25,6 +25,11 @@ pub const ASSUMPTIONS: &[Assumption] = &[
          only.",
     ),
     assumed(
+        "audit/auditor/free.rs",
+        "a server without counts may print the sender; what it printed is in no source, and one \
+         document's line has the only process of its log.",
+    ),
+    assumed(
         "audit/read/sqlite.rs",
         "ttnn writes the row before the call and the duration after it, with the snapshot; a call \
          that never ended has none.",
