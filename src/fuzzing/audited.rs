@@ -180,34 +180,47 @@ impl Nodes {
 
 /// Changes some bytes: single ones, numbers, stretches; what is left is mostly still an input.
 pub fn mutate(choices: &mut impl Choices, bytes: &mut Vec<u8>) {
+    change(choices, bytes, WAYS);
+}
+
+/// The same without moving any: what lies at a fixed place is still there.
+pub fn mutate_in_place(choices: &mut impl Choices, bytes: &mut Vec<u8>) {
+    change(choices, bytes, WAYS_IN_PLACE);
+}
+
+/// Ways to change bytes; the first leave all others where they are.
+const WAYS: u64 = 8;
+const WAYS_IN_PLACE: u64 = 4;
+
+fn change(choices: &mut impl Choices, bytes: &mut Vec<u8>, ways: u64) {
     for _ in 0..=choices.pick(4) {
         if bytes.is_empty() {
             bytes.push(choices.pick(256) as u8);
         }
         let at = choices.pick(bytes.len() as u64) as usize;
         let length = (choices.pick(80) as usize).min(bytes.len() - at);
-        match choices.pick(8) {
+        match choices.pick(ways) {
             0 => bytes[at] ^= 1 << choices.pick(8),
             1 => bytes[at] = choices.pick(256) as u8,
-            2 => drop(bytes.drain(at..at + length)),
-            3 => {
-                let piece = bytes[at..at + length].to_vec();
-                let to = choices.pick(bytes.len() as u64 + 1) as usize;
-                bytes.splice(to..to, piece);
-            }
-            4 => bytes.truncate(at),
-            5 => {
+            2 => {
                 let digits = bytes.iter().skip(at).position(u8::is_ascii_digit);
                 if let Some(digit) = digits {
                     bytes[at + digit] = b'0' + choices.pick(10) as u8;
                 }
             }
-            6 => {
+            3 => bytes[at..at + length].fill([0, 0xff][choices.pick(2) as usize]),
+            4 => drop(bytes.drain(at..at + length)),
+            5 => {
+                let piece = bytes[at..at + length].to_vec();
+                let to = choices.pick(bytes.len() as u64 + 1) as usize;
+                bytes.splice(to..to, piece);
+            }
+            6 => bytes.truncate(at),
+            _ => {
                 let word = [&b"18446744073709551615"[..], b"-1", b"0x", b"\n", b"\"", b"[PID "];
                 let word = word[choices.pick(word.len() as u64) as usize];
                 bytes.splice(at..at, word.iter().copied());
             }
-            _ => bytes[at..at + length].fill([0, 0xff][choices.pick(2) as usize]),
         }
     }
 }
