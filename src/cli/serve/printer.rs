@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::output::{self, Failure};
 
 /// What is written at once: that it was read shows that somebody reads.
-const PIECE: usize = 16 << 10;
+const PIECE: usize = 4 << 10;
 
 /// What was not read for so long is taken for what nobody reads.
 const STALLED: Duration = Duration::from_secs(1);
