@@ -15,6 +15,7 @@ use common::{Lines, limited_setup, sequence, setup};
 use freeorder::choice::Seeded;
 use freeorder::corpus::{SCENARIOS, SOUND};
 use freeorder::fix::{Fix, FixSet, Preset, Switches};
+use freeorder::generate::{self, Order, Profile};
 use freeorder::journal::Tracking;
 use freeorder::op::{Op, ThreadId};
 use freeorder::runtime::Setup;
@@ -113,12 +114,9 @@ fn the_preset_is_a_minimal_set_that_passes() {
         assert!(found.keeps(first, sound), "{server}");
         let minimal: Vec<FixSet> = first.minimal.iter().map(|one| one.fixes).collect();
         assert_eq!(minimal, [expected], "{server}");
-        // The other choice that gives up as little leaves a submesh its own state.
-        let second = &found.branches[1];
-        assert!(found.keeps(second, sound.without(Fix::SubmeshSharesState)), "{server}");
-        assert_eq!(second.gives_up.len(), first.gives_up.len(), "{server}");
-        let oracles = [first, second].map(|one| one.conflict.as_ref().unwrap().oracle);
-        assert_eq!(oracles, [OracleName::DeviceLeak, OracleName::Overlap], "{server}");
+        // Nothing else gives up as little.
+        let others = found.branches[1..].iter().map(|other| other.gives_up.len());
+        assert!(others.min().is_none_or(|least| least > first.gives_up.len()), "{server}");
     }
 }
 
@@ -127,6 +125,20 @@ fn expected() -> [(ServerKind, FixSet); 3] {
     let sound = Preset::Sound.fixes();
     let without = sound.without(Fix::OwnerIdKey);
     [(ServerKind::K1, sound), (ServerKind::K2, sound), (ServerKind::Shm, without)]
+}
+
+/// Whoever does nothing that is not legal sees nothing of what the set cannot have: neither does it
+/// cost what the main branch has.
+#[test]
+fn legal_programs_pass_under_the_preset() {
+    for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
+        for seed in 0..400 {
+            let choices = &mut Seeded::new(seed);
+            let scenario = generate::case(Profile::Tame, Order::default(), choices).scenario();
+            let report = run(&scenario, Preset::Sound.fixes(), server, 0, &mut ());
+            assert_eq!(report.failing().count(), 0, "seed {seed} under {server}\n{scenario}");
+        }
+    }
 }
 
 /// What is kept must hang on what fails, and not on how long the text is that shows it.
@@ -521,18 +533,18 @@ fn explored(family: Family, server: ServerKind) -> (Certificate, bool) {
     (Certificate::new(&scenario, &options, &result).with_family(family, sizes), fails)
 }
 
-/// No ordering of a family fails under the set that holds, but of one, of which the page tells why.
+/// No ordering of a family fails under the set that holds.
 ///
 /// `UPDATE_README=1 cargo test --test sound` writes the certificates and their table anew.
 #[test]
-fn every_family_that_can_pass_has_certificates() {
+fn every_family_has_certificates() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let update = std::env::var_os("UPDATE_README").is_some();
     let of_lifecycle = Family::ALL.into_iter().filter(|one| one.class() == Class::Lifecycle);
     let mut table = String::from(
         "| family | buffers | orderings | states, k1 | k2 | shm |\n|---|---|---|---|---|---|\n",
     );
-    for family in of_lifecycle.filter(|&family| family != Family::Submesh) {
+    for family in of_lifecycle {
         let mut states = Vec::new();
         let mut orderings = String::new();
         for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
@@ -555,9 +567,6 @@ fn every_family_that_can_pass_has_certificates() {
         let handles = if sized { bounds(family).handles.to_string() } else { "-".to_owned() };
         writeln!(table, "| {} | {handles} | {orderings} | {} |", family.name(), states.join(" | "))
             .unwrap();
-    }
-    for server in [ServerKind::K1, ServerKind::K2, ServerKind::Shm] {
-        assert!(explored(Family::Submesh, server).1, "submesh passes under {server}");
     }
     let _alone = PAGE.lock();
     page_says("by the certificates -->\n", "<!-- /families -->", &table);

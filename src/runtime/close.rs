@@ -40,17 +40,22 @@ impl Runtime {
         self.close_devices(out);
     }
 
-    /// The end of the SubDeviceManager, and of its allocator with it.
+    /// The end of the SubDeviceManager, and of its allocator with it, unless other meshes allocate
+    /// from the same state: then its own buffers go. In bulk nobody's go, since all would.
     fn tear_down_allocator<S: Surroundings>(&mut self, out: &mut S, mesh: u32, live: &[ObjectId]) {
         let allocator = self.meshes[mesh].allocator;
         let shared_elsewhere = self
             .meshes
             .iter()
             .any(|(other, one)| other != mesh && one.open && one.allocator == allocator);
-        if shared_elsewhere {
-            return;
+        if !shared_elsewhere {
+            self.end_allocator(out, allocator, live);
+        } else if decide::closing(&self.fixes) == Closing::Each {
+            // PR 30492: what is shared is the state; who is registered is known mesh by mesh.
+            let own = |id: &ObjectId| self.objects[id.0].mesh == Some(mesh);
+            let own: Vec<_> = live.iter().copied().filter(own).collect();
+            self.deallocate_each(out, &own);
         }
-        self.end_allocator(out, allocator, live);
     }
 
     /// What the baseline does with the buffers of an allocator that goes, and its end.
@@ -102,7 +107,11 @@ impl Runtime {
         if self.fixes.has_defect(Defect::BulkFreeFirst) {
             self.deallocate_regions(out, allocator);
         }
-        for &id in live {
+        self.deallocate_each(out, live);
+    }
+
+    fn deallocate_each<S: Surroundings>(&mut self, out: &mut S, registered: &[ObjectId]) {
+        for &id in registered {
             let object = self.objects[id.0];
             let pointer = RawPointer::RegisteredBuffer;
             out.emit(Event::RawPointerUsed { pointer, alive: true, object: object.reference() });
