@@ -160,6 +160,15 @@ fn a_longer_scenario_changes_no_choice() {
     }
     longer.reverse();
     assert_eq!(choices(&longer), before);
+    // Neither must the name: under k1 two keys cost as much as each other here.
+    let text = "freeorder 1\nmachine N150\nopen m0 1x1\nalloc b0 on m0 dram 1x32\n\
+                deallocate-all m0\nalloc b1 on m0 dram 1x32\ndeallocate b1\n";
+    let called = |name: &str| {
+        let mut all = scenarios();
+        all.push(Named { name: name.to_owned(), scenario: text.parse().unwrap() });
+        choices(&all)
+    };
+    assert_eq!(called("A"), called("zzz"));
 }
 
 /// Allocators that know nothing of each other give one address away twice, whatever is fixed; what
@@ -251,8 +260,8 @@ fn the_whole_corpus_comes_to_the_preset() {
         // The page says so.
         let gives_up =
             |place: usize| found["branches"][place]["gives_up"].as_array().unwrap().len();
-        let least = if server == "shm" { [11, 13, 31] } else { [8, 10, 28] };
-        assert_eq!([0, 1, 2].map(gives_up), least, "{server}");
+        let least = if server == "shm" { [9, 32] } else { [6, 29] };
+        assert_eq!([0, 1].map(gives_up), least, "{server}");
         let scenarios: Vec<&str> = found["scenarios"]
             .as_array()
             .unwrap()
@@ -583,9 +592,7 @@ fn any_number_of_threads_comes_to_the_same() {
 #[cfg(feature = "slow-tests")]
 #[test]
 fn properties_that_exclude_each_other_leave_no_set() {
-    let sizes = Sizes { handles: 1, devices: 1, views: 0, programs: 0, submeshes: 1, threads: 1 };
-    let scenario = Family::Submesh.scenario(sizes).unwrap();
-    let named = Named { name: "submesh".to_owned(), scenario };
+    let named = scenarios().into_iter().find(|one| one.name == "owner-in-the-key").unwrap();
     let found = search(&[named], ServerKind::K2, Watch::default());
     assert!(found.branches.len() > 1);
     assert!(found.branches.iter().all(|branch| !branch.gives_up.is_empty()));

@@ -10,6 +10,9 @@ use super::searched::{
 /// How many choices are shown with all that they give up; more than that would hide the first.
 const CHOICES_SHOWN: usize = 2;
 
+/// What is said where no scenario asks for a choice.
+const NO_LIFECYCLE: &str = "No scenario of class lifecycle was asked: no set is chosen.";
+
 /// How an ordering is shown: its lines, one after the other.
 fn ordering(scenario: Option<&str>) -> String {
     let lines = scenario.map(|text| {
@@ -61,7 +64,10 @@ impl SearchServer {
             let _ = writeln!(out, "{scenario}: {oracle} fails under every set\n  ({property}):");
             let _ = writeln!(out, "  {}", one.words());
         }
-        for (place, branch) in self.branches.iter().take(CHOICES_SHOWN).enumerate() {
+        if !self.has_lifecycle() {
+            let _ = writeln!(out, "{NO_LIFECYCLE}");
+        }
+        for (place, branch) in self.choices().enumerate() {
             branch.text(out, place + 1, self.branches.len());
         }
         if let Some(words) = self.others() {
@@ -90,7 +96,10 @@ impl SearchServer {
         for SearchUndecided { scenario, stopped } in &self.undecided {
             let _ = writeln!(out, "Not decided: {scenario} (stopped by {stopped}).\n");
         }
-        for (place, branch) in self.branches.iter().take(CHOICES_SHOWN).enumerate() {
+        if !self.has_lifecycle() {
+            let _ = writeln!(out, "{NO_LIFECYCLE}\n");
+        }
+        for (place, branch) in self.choices().enumerate() {
             branch.markdown(out, place + 1, self.branches.len());
         }
         if let Some(words) = self.others() {
@@ -105,6 +114,15 @@ impl SearchServer {
         }
         out.push('\n');
         self.markdown_of_classes(out);
+    }
+
+    fn has_lifecycle(&self) -> bool {
+        self.scenarios.iter().any(SearchScenario::is_of_lifecycle)
+    }
+
+    /// The choices that are shown: none where nothing was asked that chooses.
+    fn choices(&self) -> impl Iterator<Item = &SearchBranch> {
+        self.branches.iter().take(if self.has_lifecycle() { CHOICES_SHOWN } else { 0 })
     }
 
     /// What is said of the choices that are not shown, if there are any.

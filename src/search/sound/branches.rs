@@ -142,7 +142,8 @@ pub(super) fn conditions(decided: &[Decided], diagrams: &mut Diagrams) -> Vec<Co
 }
 
 /// Every choice of conditions that hold together and to which none can be added: first what gives
-/// up something in the fewest scenarios, and of those what does the least harm by it.
+/// up something in the fewest scenarios, of those what does the least harm by it, and of those what
+/// the smallest set does.
 pub(super) fn branches(conditions: &[Condition], diagrams: &mut Diagrams) -> Vec<Kept> {
     let mut all: Vec<Kept> = Vec::new();
     // The sets under which something holds that each choice so far has given up.
@@ -163,6 +164,10 @@ pub(super) fn branches(conditions: &[Condition], diagrams: &mut Diagrams) -> Vec
         left = diagrams.and(left, others);
         all.push(Kept::new(sets, given_up, conditions));
     }
-    all.sort_by_cached_key(Kept::cost);
+    // Of what costs as much the smallest set decides, and no name of a file.
+    all.sort_by_cached_key(|kept| {
+        let minimal = diagrams.minimal(kept.sets).into_iter();
+        (kept.cost(), minimal.map(|set| (set.iter().count(), set.to_string())).min())
+    });
     all
 }
