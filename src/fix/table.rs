@@ -164,7 +164,7 @@ pub const FIXES: [FixInfo; 24] = [
         name: "submesh-shares-state",
         source: "tt-metal.md B5",
         file: "tt_metal/distributed/mesh_device.cpp",
-        summary: "a submesh allocates from its parent's allocator state instead of a fresh one; each \
+        summary: "a submesh allocates from its parent's allocator state, not a fresh one; each \
                   close gives back what its own mesh has",
     },
     FixInfo {
