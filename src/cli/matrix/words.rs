@@ -35,6 +35,11 @@ impl SearchTable {
         for server in &self.servers {
             server.text(&mut out, self.sets);
         }
+        // What scrolls past is found again at the end.
+        let _ = writeln!(out, "\nin short:");
+        for server in &self.servers {
+            let _ = writeln!(out, "  {}", server.answer());
+        }
         out
     }
 
@@ -114,6 +119,21 @@ impl SearchServer {
         }
         out.push('\n');
         self.markdown_of_classes(out);
+    }
+
+    /// The smallest sets of the first choice, and what they cost.
+    fn answer(&self) -> String {
+        let server = &self.server;
+        let Some(first) = self.choices().next() else {
+            return format!("{server}: no set is chosen");
+        };
+        let minimal: Vec<&str> = first.minimal.iter().map(|one| one.fixes.as_str()).collect();
+        let minimal = minimal.join(" or ");
+        let (given_up, never) = (first.gives_up.len(), self.impossible.len());
+        format!(
+            "{server}: {minimal}; scenarios in which it gives up something: {given_up}; \
+             what no set has: {never}"
+        )
     }
 
     fn has_lifecycle(&self) -> bool {
