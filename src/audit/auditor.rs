@@ -40,6 +40,8 @@ pub struct Auditor {
     kind: Kind,
     events: u64,
     ledger: Ledger,
+    /// The devices that anything was registered on, a bit each.
+    registered_on: u64,
     devices: Devices,
     findings: Findings,
     era: Era,
@@ -68,6 +70,7 @@ impl Auditor {
             kind,
             events: 0,
             ledger: Ledger::new(),
+            registered_on: 0,
             devices: Devices::new(),
             findings: Findings::new(keep_max),
             era: Era::default(),
@@ -204,6 +207,7 @@ impl Auditor {
         if !self.ledger.insert(key, || Entry::of(key, event, references)) {
             return false;
         }
+        self.registered_on |= 1 << (key.device.0 as u32 % DEVICES_MAX);
         self.devices.of(key.device).key(event.memory, size, true);
         if self.overlaps.is_one_by_one() && !self.kind.is_capture() {
             let entry = Entry::of(key, event, references);

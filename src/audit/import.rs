@@ -7,7 +7,7 @@ use super::event::{Action, Device, Event, Memory, Place};
 use super::explain::opening;
 use super::finding::{Finding, FindingKind};
 use crate::fix::{FixSet, Preset};
-use crate::scenario::{Report, Scenario, run};
+use crate::scenario::{PAGE_COUNT_MAX, Report, Scenario, run};
 use crate::server::ServerKind;
 use crate::violation::OracleName;
 
@@ -148,9 +148,6 @@ fn machine(chips: usize) -> Result<(&'static str, usize, usize), ImportError> {
         _ => Err(ImportError::NoMachine),
     }
 }
-
-/// A buffer of a scenario has no more pages.
-const PAGE_COUNT_MAX: u64 = (1 << 24) - 1;
 
 /// A size as pages that fit a bank: `4x2048`.
 fn pages(event: &Event) -> String {

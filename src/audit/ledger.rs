@@ -123,7 +123,7 @@ impl Ledger {
     /// Whether a key is live.
     #[inline(always)]
     pub fn has(&self, key: Key) -> bool {
-        self.find(key).is_some_and(|entry| !entry.is_dead)
+        self.live(key).is_some()
     }
 
     /// Reads what is most likely the entry of a key, so that memory has it ready. Nothing is
@@ -131,6 +131,12 @@ impl Ledger {
     #[inline(always)]
     pub fn touch(&self, key: Key) -> u64 {
         self.keys.find(key.hash(), |_| true).map_or(0, |entry| entry.key.address.0)
+    }
+
+    /// The entry of a live key, to look at.
+    #[inline(always)]
+    pub fn live(&self, key: Key) -> Option<&Entry> {
+        self.find(key).filter(|entry| !entry.is_dead)
     }
 
     /// The entry of a live key.

@@ -26,7 +26,9 @@ pub(super) const THREAD: Kind = kind('t', "a thread such as `t1`", "thread numbe
 pub(super) const PROCESS: Kind = kind('q', "a process such as `q1`", "process number", 63);
 pub(super) const DEVICE: Kind = kind('d', "a device such as `d0`", "device number", 63);
 
-pub(super) const PAGE_COUNT: Limit = up_to("page count", (1 << 24) - 1);
+pub(super) const PAGE_COUNT: Limit = up_to("page count", PAGE_COUNT_MAX);
+/// The most pages that a buffer of a scenario has.
+pub const PAGE_COUNT_MAX: u64 = (1 << 24) - 1;
 pub(super) const PAGE_SIZE: Limit = one_to("page size", 1 << 32);
 /// All pages of a buffer together, in bytes.
 pub(super) const BUFFER_SIZE: Limit = up_to("buffer size", (1 << 36) - 1);

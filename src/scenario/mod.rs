@@ -19,7 +19,7 @@ mod run;
 pub use case::Case;
 pub use course::Course;
 pub use error::{Position, ScenarioError};
-pub use limits::are_sayable;
+pub use limits::{PAGE_COUNT_MAX, are_sayable};
 pub use operations::{OPERATIONS, OperationForm};
 pub use run::{DigestSink, LineSink, Report, Simulation, Totals, digest, run};
 

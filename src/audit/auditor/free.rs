@@ -73,21 +73,26 @@ impl Auditor {
     /// last ALLOC wrote, on whatever device; with it all others of the address are forgotten.
     #[cold]
     fn stored(&mut self, key: Key, event: &Event) -> Key {
-        let all = self.with_address(key);
         let is_of = |entry: &Entry| event.size.is_none_or(|size| size == entry.size);
-        let stored = all.iter().rev().max_by_key(|one| (one.is_held, is_of(one), one.place));
-        let stored = stored.map_or(key, |entry| entry.key);
-        for other in all.iter().filter(|other| other.key != stored) {
-            self.forget(other.key);
+        let rank = |entry: &&Entry| (entry.is_held, is_of(entry), entry.place);
+        let Some(stored) = self.with_address(key).max_by_key(rank) else { return key };
+        let stored = stored.key;
+        for other in self.on_devices(key).filter(|&other| other != stored) {
+            self.forget(other);
         }
         stored
     }
 
+    /// The key on each device that anything was registered on, the lowest first.
+    fn on_devices(&self, key: Key) -> impl Iterator<Item = Key> + use<> {
+        let registered_on = self.registered_on;
+        let all = (0..DEVICES_MAX).filter(move |device| registered_on >> device & 1 == 1);
+        all.map(move |device| Key { device: Device(device as i32), ..key })
+    }
+
     /// The live keys of an address, those of the lowest devices first.
-    fn with_address(&mut self, key: Key) -> Vec<Entry> {
-        let on = |device| Key { device: Device(device), ..key };
-        let all = (0..DEVICES_MAX as i32).filter_map(|device| self.ledger.get(on(device)).copied());
-        all.collect()
+    fn with_address(&self, key: Key) -> impl Iterator<Item = &Entry> {
+        self.on_devices(key).filter_map(|key| self.ledger.live(key))
     }
 
     /// The server has an entry no longer, whatever the messages say.
@@ -145,11 +150,12 @@ impl Auditor {
             let what = "the buffer that is freed is not the one that holds the address";
             self.findings.add(at(FindingKind::StaleFree, what));
         }
-        let other_process = event.process.is_some_and(|process| process != entry.process);
-        if other_process && is_log && released == Released::Plain {
-            // ASSUMED: a server without counts may print the sender; what it printed is in no
-            // source, and one document's line has the only process of its log.
-        } else if other_process && is_log {
+        // ASSUMED: a server without counts may print the sender; what it printed is in no source,
+        // and one document's line has the only process of its log.
+        let says_sender = is_log && released == Released::Plain;
+        let other_process =
+            !says_sender && event.process.is_some_and(|process| process != entry.process);
+        if other_process && is_log {
             let what = "the server names another owner than the ALLOC line: a line is missing";
             let stated = u64::from(event.process.unwrap_or_default().0.unsigned_abs());
             let follows = u64::from(entry.process.0.unsigned_abs());
@@ -246,18 +252,17 @@ impl Auditor {
     /// else one that died. Only a server with one entry for an address must know all that live.
     #[cold]
     fn unnamed(&mut self, key: Key, event: &Event) -> Key {
-        let all = self.with_address(key);
-        if let Some(forgotten) = all.iter().find(|entry| !entry.is_held) {
+        if let Some(forgotten) = self.with_address(key).find(|entry| !entry.is_held) {
             return forgotten.key;
         }
-        if let Some(live) = all.first() {
+        let live = self.with_address(key).next().map(|entry| entry.key);
+        if let Some(live) = live {
             self.era.unexplained_address(event.place);
             if self.era.is_by_address() {
-                return live.key;
+                return live;
             }
         }
-        let on = |device| Key { device: Device(device), ..key };
-        let mut others = (0..DEVICES_MAX as i32).map(on);
+        let mut others = self.on_devices(key);
         others.find(|&other| self.ledger.died(other).is_some()).unwrap_or(key)
     }
 }

@@ -253,7 +253,7 @@ impl From<&Conflict> for SearchConflict {
 
 impl From<&Minimal> for SearchMinimal {
     fn from(minimal: &Minimal) -> Self {
-        let needs = minimal.needs.iter().map(|need| SearchChange::from(&need.change));
+        let needs = minimal.needs.iter().map(SearchChange::from);
         Self { fixes: minimal.fixes.to_string(), needs: needs.collect() }
     }
 }

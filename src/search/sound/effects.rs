@@ -12,8 +12,8 @@ pub(super) fn effect(
     (decided, diagrams): (&[Decided], &Diagrams),
     proofs: &Proofs<'_>,
 ) -> Effect {
-    let needs = minimal.iter().flat_map(|one| &one.needs);
-    let need = needs.map(|need| &need.change).find(|change| change.fix == fix).cloned();
+    let mut needs = minimal.iter().flat_map(|one| &one.needs);
+    let need = needs.find(|change| change.fix == fix).cloned();
     let change = |helps| smallest(fix, helps, (decided, diagrams)).map(|one| one.proven(proofs));
     Effect { fix, need, helps: change(true), harms: change(false) }
 }

@@ -141,14 +141,7 @@ pub struct Minimal {
     /// The set.
     pub fixes: FixSet,
     /// Why each of its fixes is needed.
-    pub needs: Vec<Need>,
-}
-
-/// A fix of a minimal set, and what fails without it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Need {
-    /// What the fix does in the company of the rest of the set.
-    pub change: Change,
+    pub needs: Vec<Change>,
 }
 
 /// An oracle that says something else of a scenario with a fix than without it.

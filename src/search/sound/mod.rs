@@ -18,7 +18,7 @@ pub use branches::Harm;
 pub use decide::{Decision, SETS, decide};
 pub use diagram::{Diagrams, Node};
 pub use found::{
-    Branch, Change, Conflict, Effect, Impossible, Minimal, Need, ServerSearch, Undecided, Verdict,
+    Branch, Change, Conflict, Effect, Impossible, Minimal, ServerSearch, Undecided, Verdict,
 };
 pub use oracle_set::OracleSet;
 pub use question::{Bounds, Question};

@@ -6,7 +6,7 @@ use super::branches::{Condition, Kept, branches, conditions};
 use super::effects::effect;
 use super::proof::Proofs;
 use super::{
-    Bounds, Branch, Change, Conflict, Decision, Diagrams, Harm, Impossible, Minimal, Need, Node,
+    Bounds, Branch, Change, Conflict, Decision, Diagrams, Harm, Impossible, Minimal, Node,
     OracleSet, Question, ServerSearch, Undecided, Verdict, decide,
 };
 use crate::fix::{FIXES, Fix, FixSet};
@@ -265,8 +265,7 @@ impl Context<'_> {
             let one = &self.decided[scenario];
             let proof = self.proofs.difference(&one.question, oracle, [fixes, without]);
             let scenario = one.name.clone();
-            let change = Change { fix, scenario, oracle, others: without, helps: true, proof };
-            Need { change }
+            Change { fix, scenario, oracle, others: without, helps: true, proof }
         };
         Minimal { fixes, needs: fixes.iter().map(need).collect() }
     }
